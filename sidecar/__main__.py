@@ -1,0 +1,135 @@
+"""The command line: parse, call, exit status. Each command is imported when it is asked for."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from sidecar.errors import SidecarError, on_one_line
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_CONFIG = "YAML file with the settings (default: the one SIDECAR_CONFIG names, if any)"
+_URL = (
+    "base address of the sidecar (default: from SIDECAR_HTTP_HOST and SIDECAR_HTTP_PORT, the http "
+    "section of the configuration, or http://127.0.0.1:9464)"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status. What a person can mend is one line on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        status = _call(options)
+        sys.stdout.flush()
+    except SidecarError as error:
+        return _fail(str(error), error.exit_status)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "sidecar":
+            raise
+        return _fail(f"the package {error.name} is not installed; install the extra [sidecar]", 1)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter's last flush must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _fail("interrupted", EXIT_INTERRUPTED)
+    return status
+
+
+def _call(options: argparse.Namespace) -> int:
+    if options.command == "run":
+        from sidecar.commands.run import run
+
+        return run(options.config, os.environ)
+    if options.command == "check":
+        from sidecar.commands.check import check
+
+        return check(options.config, os.environ, online=options.online, as_json=options.json)
+    if options.command == "status":
+        from sidecar.commands.status import status
+
+        return status(options.url, options.config, os.environ, as_json=options.json)
+    from sidecar.commands.healthcheck import healthcheck
+
+    return healthcheck(options.url, options.config, os.environ)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="sidecar",
+        description="Ships the logs and artifacts of a shared volume to CloudWatch: no line lost, "
+        "none twice.",
+        epilog="Every setting is described in sidecar/CONFIGURATION.md.",
+    )
+    parser.add_argument("--version", action=_Version)
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=_Parser
+    )
+    run = commands.add_parser(
+        "run",
+        help="tail and ship until SIGTERM or SIGINT, then drain",
+        description="Tail the files and ship them until SIGTERM or SIGINT, then drain.",
+        epilog="Exit status: 0 drained; 3 the deadline came first and the next run resumes; "
+        "2 bad configuration.",
+    )
+    check = commands.add_parser(
+        "check",
+        help="validate the configuration and permissions; leaves nothing behind",
+        description="Validate the configuration, the volume's permissions (a test lock, a test "
+        "file) and, with --online, the AWS permissions. Leaves nothing behind.",
+        epilog="Exit status: 0 nothing failed; 2 something did.",
+    )
+    status = commands.add_parser(
+        "status",
+        help="show what a running sidecar is doing",
+        description="Show what a running sidecar is doing.",
+        epilog="Exit status: 0 it answered; 1 nothing answers.",
+    )
+    health = commands.add_parser(
+        "healthcheck",
+        help="for a container's health check",
+        description="Ask a running sidecar whether a restart would help.",
+        epilog="Exit status: 0 healthy; 1 not.",
+    )
+    for command in (run, check, status, health):
+        command.add_argument("--config", metavar="FILE", type=Path, help=_CONFIG)
+    check.add_argument(
+        "--online", action="store_true", help="ask AWS about every permission needed"
+    )
+    for command in (check, status):
+        command.add_argument("--json", action="store_true", help="print JSON, not a table")
+    for command in (status, health):
+        command.add_argument("--url", metavar="URL", help=_URL)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(_fail(f"{message}; see {self.prog} --help", EXIT_USAGE))
+
+
+class _Version(argparse.Action):
+    """Prints the installed version. Looking it up costs more than all else here, so it is late."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        parser.exit(message=f"sidecar {version('efs-cloudwatch-sidecar')}\n")
+
+
+def _fail(message: str, status: int) -> int:
+    sys.stderr.write(f"sidecar: {on_one_line(message)}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,285 @@
+"""The composition root: settings in, a wired Shipper out, and its life from start to exit."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from sidecar import compiled, telemetry
+from sidecar.delivery.client import Client
+from sidecar.delivery.cloudwatch import CloudWatchDestination
+from sidecar.delivery.delivery import Delivery
+from sidecar.delivery.destination import Destination
+from sidecar.delivery.sender import Senders
+from sidecar.errors import SidecarError
+from sidecar.health import Degradation, Vitals
+from sidecar.model.stream_names import Surroundings
+from sidecar.registry.checkpoints import Checkpoints
+from sidecar.registry.members import Member
+from sidecar.registry.sole import Sole
+from sidecar.registry.state_directory import state_created
+from sidecar.settings import Settings
+from sidecar.shipper import BACKLOG_LEFT, DRAINED, Shipper
+from sidecar.sources.artifact_reader import ArtifactReader
+from sidecar.sources.artifacts import Artifacts
+from sidecar.sources.catalogue import Catalogue
+from sidecar.sources.descriptors import Descriptors
+from sidecar.sources.discovery import Discovery
+from sidecar.sources.intake import Intake
+from sidecar.sources.poll import Budget
+from sidecar.sources.tailer import Tailer
+from sidecar.sources.watch import Watch
+from sidecar.surroundings import surroundings
+from sidecar.telemetry import Totals
+from sidecar.wake import Wake
+from sidecar.web.server import Server
+from sidecar.web.status_board import StatusBoard, empty_status
+
+log = structlog.get_logger(__name__)
+
+CLAIM_POLL_SECONDS = 0.5
+"""How often a waiting sidecar asks for the lock: EFS has no lock callbacks."""
+
+DEADLINE_GRACE_SECONDS = 2.0
+"""After the drain deadline, until a process that hangs in the file system is ended by force."""
+
+MOST_DESCRIPTORS = 512
+OTHER_DESCRIPTORS = 128
+"""Left for connections, the journal, the watch and the like."""
+
+
+def run(settings: Settings, reload: Callable[[], Settings]) -> int:
+    """Run until a signal, then drain; gives the exit status. Raises what a person can mend."""
+    telemetry.configure(settings.log_level)
+    process = _Process(settings, reload)
+    try:
+        return process.run()
+    finally:
+        telemetry.flush()
+
+
+class _Process:
+    """The life of one `sidecar run`."""
+
+    def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
+        self._settings = settings
+        self._load = load
+        self._wake = Wake()
+        self._stop_asked = False
+        self._reload_asked = False
+        self._totals = Totals()
+        self._vitals = Vitals(time.monotonic())
+        self._board = StatusBoard(self._wake.set)
+
+    def run(self) -> int:
+        settings = self._settings
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, lambda *_: self._ask_reload())
+        where = surroundings(settings.task, os.environ)
+        member = Member.join(settings.state_dir, where.task)
+        telemetry.identify(member.id)
+        self._board.publish(empty_status(member.id))
+        server = Server(
+            settings.http.host,
+            settings.http.port,
+            self._board,
+            self._totals,
+            self._vitals,
+            self._ask_reload,
+        )
+        server.start()
+        log.info("sidecar_started", http_port=server.port, state_dir=str(settings.state_dir))
+        sole = Sole(settings.state_dir, member.id)
+        try:
+            if not self._claim(sole, member):
+                return DRAINED
+            return self._ship(member, where)
+        finally:
+            sole.release()
+            member.leave()
+            server.stop()
+
+    def _claim(self, sole: Sole, member: Member) -> bool:
+        """Wait until no other sidecar delivers from this state directory; False when stopped."""
+        told = False
+        while not sole.try_acquire():
+            now = time.monotonic()
+            waiting = Degradation("waiting", f"{sole.holder()} delivers from this state directory")
+            if not told:
+                told = True
+                log.info("waiting_for_member", holder=sole.holder())
+            self._vitals.beat(now)
+            self._vitals.first_scan_done()
+            self._vitals.degrade((waiting,))
+            self._board.publish(empty_status(member.id) | {"degraded": [str(waiting)]})
+            if self._stop_asked:
+                return False
+            self._wake.wait(CLAIM_POLL_SECONDS)
+        return not self._stop_asked
+
+    def _ship(self, member: Member, where: Surroundings) -> int:
+        settings = self._settings
+        destination = CloudWatchDestination(
+            Client(role_arn=settings.role_arn, connections=settings.delivery.in_flight),
+            create=settings.create,
+            compression=settings.delivery.compression,
+        )
+        shipper = build(
+            settings,
+            member=member,
+            where=where,
+            destination=destination,
+            board=self._board,
+            vitals=self._vitals,
+            totals=self._totals,
+            wake=self._wake,
+        )
+        try:
+            return shipper.run(
+                should_stop=lambda: self._stop_asked, reload=lambda: self._take_in(shipper)
+            )
+        finally:
+            shipper.intake.watch.close()
+
+    def _take_in(self, shipper: Shipper) -> None:
+        """A new configuration, where one was asked for: offsets and streams stay."""
+        if not self._reload_asked:
+            return
+        self._reload_asked = False
+        try:
+            settings = self._load()
+        except SidecarError as error:
+            log.error("reload_refused", problem=str(error))
+            return
+        fixed = ("state_dir", "http", "delivery", "drain", "role_arn", "create", "poll", "task")
+        changed = [key for key in fixed if getattr(settings, key) != getattr(self._settings, key)]
+        if changed:
+            log.warning("reload_needs_restart", keys=changed)
+        shipper.intake.reload(compiled.log_rules(settings), compiled.artifact_rules(settings))
+        log.info("reloaded")
+
+    def _ask_reload(self) -> None:
+        self._reload_asked = True
+        self._wake.set()
+
+    def _on_stop(self, _number: int, _frame: object) -> None:
+        if self._stop_asked:
+            # The journal is whole at every moment: whatever is not in it is read again.
+            os._exit(BACKLOG_LEFT)
+        self._stop_asked = True
+        self._wake.set()
+        guard = threading.Timer(
+            self._settings.drain.deadline + DEADLINE_GRACE_SECONDS, _end_by_force
+        )
+        guard.daemon = True
+        guard.start()
+
+
+def build(
+    settings: Settings,
+    *,
+    member: Member,
+    where: Surroundings,
+    destination: Destination,
+    board: StatusBoard,
+    vitals: Vitals,
+    totals: Totals,
+    wake: Wake,
+) -> Shipper:
+    """Wire a Shipper. Reads the journals of dead members; raises StateError."""
+    now, wall = time.monotonic(), time.time()
+    created = state_created(settings.state_dir, wall)
+    checkpoints = Checkpoints(settings.state_dir, member, totals, now=now, now_ms=int(wall * 1000))
+    log_rules = compiled.log_rules(settings)
+    artifact_rules = compiled.artifact_rules(settings)
+    budget = Budget(settings.poll.budget, now)
+    descriptors = Descriptors(_most_descriptors(), totals)
+    discovery = Discovery(
+        [rule.match for rule in log_rules] + [rule.match for rule in artifact_rules],
+        never=[str(settings.state_dir)],
+        budget=budget,
+        hot=settings.poll.hot,
+        cold=settings.poll.cold,
+    )
+    catalogue = Catalogue(
+        rules=log_rules,
+        ledger=checkpoints.ledger,
+        record=checkpoints.record,
+        descriptors=descriptors,
+        totals=totals,
+        surroundings=where,
+        state_created=created,
+        first_start=checkpoints.is_first,
+    )
+    artifacts = Artifacts(
+        rules=artifact_rules,
+        ledger=checkpoints.ledger,
+        record=checkpoints.record,
+        reader=ArtifactReader(wake.set),
+        budget=budget,
+        totals=totals,
+        hot=settings.poll.hot,
+        cold=settings.poll.cold,
+    )
+    intake = Intake(
+        discovery=discovery,
+        watch=Watch(discovery.roots, wake.set),
+        catalogue=catalogue,
+        artifacts=artifacts,
+        tailer=Tailer(descriptors, totals),
+        budget=budget,
+        totals=totals,
+        record=checkpoints.record,
+        hot=settings.poll.hot,
+        cold=settings.poll.cold,
+        now=now,
+    )
+    delivery = Delivery(
+        senders=Senders(destination, settings.delivery.in_flight, vitals, wake.set),
+        ledger=checkpoints.ledger,
+        record=checkpoints.record,
+        refuse=checkpoints.reject,
+        shipped=artifacts.shipped,
+        totals=totals,
+        in_flight=settings.delivery.in_flight,
+        linger=settings.delivery.linger,
+    )
+    return Shipper(
+        member=member.id,
+        intake=intake,
+        delivery=delivery,
+        checkpoints=checkpoints,
+        board=board,
+        vitals=vitals,
+        totals=totals,
+        budget=budget,
+        wake=wake,
+        memory=settings.delivery.memory,
+        drain_deadline=settings.drain.deadline,
+        drain_quiet=settings.drain.quiet,
+        poll_intervals=(settings.poll.hot, settings.poll.cold),
+    )
+
+
+def _most_descriptors() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(16, min(MOST_DESCRIPTORS, soft - OTHER_DESCRIPTORS))
+
+
+def _end_by_force() -> None:
+    """The deadline is over and the pump hangs, in a dead mount most likely: the journal is whole,
+    the next run resumes."""
+    log.error("drain_deadline_forced")
+    telemetry.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(BACKLOG_LEFT)

@@ -1,0 +1,17 @@
+"""`sidecar run`: tail and ship until told to stop, then drain."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sidecar.settings import load
+
+
+def run(config: Path | None, environ: Mapping[str, str]) -> int:
+    """0 drained, 3 backlog left at the deadline; ConfigurationError and StateError pass through.
+
+    The settings are read before anything else is imported, so that a mistake in them shows at once.
+    """
+    settings = load(config, environ)
+    from sidecar import bootstrap
+
+    return bootstrap.run(settings, reload=lambda: load(config, environ))

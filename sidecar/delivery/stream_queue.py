@@ -1,0 +1,85 @@
+"""What waits for one stream, is ready for it, and is under way to it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from sidecar.delivery import encode
+from sidecar.delivery.cutting import Number, cut
+from sidecar.model.batch import Batch, StreamKey
+from sidecar.model.portion import Portion
+
+
+class StreamQueue:
+    """One stream's portions, then batches, first in first out."""
+
+    def __init__(self, key: StreamKey, newest_arrival: int) -> None:
+        self.key = key
+        self.newest_arrival = newest_arrival
+        """The newest time of arrival given to an event, in ms: the next one is later."""
+        self.ready: deque[Batch] = deque()
+        self.in_flight: dict[int, Batch] = {}
+        self._portions: deque[Portion] = deque()
+        self._events = 0
+        self._bytes = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self._portions or self.ready or self.in_flight)
+
+    @property
+    def waiting_since(self) -> float | None:
+        return self._portions[0].read_at if self._portions else None
+
+    def add(self, portion: Portion) -> None:
+        self._portions.append(portion)
+        self._events += len(portion.records)
+        self._bytes += encode.batch_bytes(portion.records.sizes)
+
+    def cut(self, now: float, now_ms: int, linger: float, number: Number) -> int:
+        """Make batches of what is full, has waited for `linger`, or has nothing to wait for.
+
+        Gives the change of memory taken, in bytes.
+        """
+        change = 0
+        while self._portions and (self._is_full or self._is_due(now, linger)):
+            cost = sum(portion.cost for portion in self._portions)
+            arrival = max(now_ms, self.newest_arrival + 1)
+            batches = cut(self.key, self._portions, arrival, number)
+            for batch in batches:
+                if batch.arrival:
+                    self.newest_arrival = arrival
+                self._events -= batch.count
+                change += batch.cost
+            self.ready.extend(batches)
+            if not self._portions:
+                self._events = self._bytes = 0
+            else:
+                self._bytes = sum(
+                    encode.batch_bytes(portion.records.sizes[portion.taken :])
+                    for portion in self._portions
+                )
+            change -= cost - sum(portion.cost for portion in self._portions)
+        return change
+
+    def may_send(self, batch: Batch, now: float) -> bool:
+        """Would CloudWatch show this batch after those under way? It sorts by timestamp, so only
+        equal or older ones have to wait for them."""
+        if now < batch.not_before:
+            return False
+        return all(batch.least > other.greatest for other in self.in_flight.values())
+
+    def next(self, now: float) -> Batch | None:
+        """The first ready batch, if it may be sent now."""
+        if self.ready and self.may_send(self.ready[0], now):
+            return self.ready[0]
+        return None
+
+    @property
+    def _is_full(self) -> bool:
+        return self._bytes >= encode.MAX_BATCH_BYTES or self._events >= encode.MAX_EVENTS
+
+    def _is_due(self, now: float, linger: float) -> bool:
+        if not self.ready and not self.in_flight:
+            return True
+        return now - self._portions[0].read_at >= linger

@@ -1,0 +1,95 @@
+"""Taking over what a dead member knew."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sidecar.model.journal import ArrivalTimeUsed, Counted, Entry, SourceForgotten
+from sidecar.model.ledger import Ledger, SourceRecord
+
+
+def adopt(ours: Ledger, other: Ledger) -> list[Entry]:
+    """Merge `other` into `ours` under new numbers; the entries to journal, applied already.
+
+    A source both have is kept once, with the checkpoint that is further: that happens when a
+    member died between taking a ledger over and removing the folder it came from.
+    """
+    adoption = _Adoption(ours)
+    adoption.take_sources(other)
+    adoption.take_intents(other)
+    adoption.take_the_rest(other)
+    return adoption.entries
+
+
+class _Adoption:
+    """One take-over under way: the entries so far, and the new numbers of the sources."""
+
+    def __init__(self, ours: Ledger) -> None:
+        self.entries: list[Entry] = []
+        self._ours = ours
+        self._numbers: dict[int, int] = {}
+
+    def take_sources(self, other: Ledger) -> None:
+        known = _Known(self._ours)
+        for theirs in other.sources.values():
+            same = known.counterpart(theirs)
+            if same is not None and same.progress >= theirs.progress:
+                continue
+            self._numbers[theirs.source] = number = self._ours.next_source
+            self._record(theirs.renumbered(number))
+            if same is not None:
+                self._record([SourceForgotten(same.source)])
+
+    def take_intents(self, other: Ledger) -> None:
+        for intent in other.intents.values():
+            spans = tuple(
+                span._replace(source=self._numbers[span.source])
+                for span in intent.spans
+                if span.source in self._numbers
+            )
+            if spans or not intent.spans:
+                batch = self._ours.next_batch
+                self._record([replace(intent, batch=batch, spans=spans)])
+
+    def take_the_rest(self, other: Ledger) -> None:
+        ours = self._ours
+        for (group, stream), timestamp in other.arrivals.items():
+            if timestamp > ours.arrivals.get((group, stream), timestamp - 1):
+                self._record([ArrivalTimeUsed(group, stream, timestamp)])
+        for path, artifact in other.artifacts.items():
+            mine = ours.artifacts.get(path)
+            if mine is None or mine.at_ms < artifact.at_ms:
+                self._record([artifact])
+        if other.possible_duplicates:
+            duplicates = ours.possible_duplicates + other.possible_duplicates
+            self._record([Counted(ours.next_source, ours.next_batch, duplicates)])
+
+    def _record(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._ours.apply(entry)
+            self.entries.append(entry)
+
+
+class _Known:
+    """The sources held before the take-over, by what tells that another is the same."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._by_claim = {_claim(record): record for record in ledger.sources.values()}
+        self._by_content = {
+            _content(record): record for record in ledger.sources.values() if record.fingerprint
+        }
+
+    def counterpart(self, other: SourceRecord) -> SourceRecord | None:
+        """Ours that is the same source: claimed in the same act, or the same file and content."""
+        found = self._by_claim.get(_claim(other))
+        if found is None and other.fingerprint:
+            found = self._by_content.get(_content(other))
+        return found
+
+
+def _claim(record: SourceRecord) -> tuple[str, int, str, str, int]:
+    claim = record.claim
+    return claim.root, claim.inode, claim.group, claim.stream, claim.at_ms
+
+
+def _content(record: SourceRecord) -> tuple[str, int, object]:
+    return record.claim.root, record.claim.inode, record.fingerprint

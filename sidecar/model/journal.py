@@ -1,0 +1,290 @@
+"""What a member writes down, an entry a line.
+
+A line is the CRC-32 of its JSON as eight hex digits, a space, the JSON, a line feed. Each line
+proves itself, so that one bad line costs itself and no other. Snapshots are made of the same
+entries: the fewest that rebuild the ledger.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+from zlib import crc32
+
+from sidecar.model import json_text
+from sidecar.model.records import Resume
+
+VERSION = 1
+"""Of the format. Raised whenever an older sidecar could misread what a newer one writes."""
+
+Fate: TypeAlias = Literal["delivered", "rejected", "filtered", "gone"]
+FATES: Final[tuple[Fate, ...]] = get_args(Fate)
+
+
+class CorruptLineError(ValueError):
+    """A line that is not what was written: cut, overwritten, or never a journal's."""
+
+
+class NewerFormatError(ValueError):
+    """A header of a later version than this sidecar knows; `version` is the one it found."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        super().__init__(f"format {version}, this sidecar knows {VERSION}")
+
+
+class IntentSpan(NamedTuple):
+    """Bytes of a source that a request carries."""
+
+    source: int
+    start: int
+    end: int
+
+
+class Span(NamedTuple):
+    """Bytes of a source whose fate is settled.
+
+    The marker is of the bytes before `end`. `resume` is where an oversize line goes on, for an
+    `end` that lies inside one.
+    """
+
+    source: int
+    start: int
+    end: int
+    fate: Fate
+    marker_length: int = 0
+    marker_crc: int = 0
+    resume: Resume | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first entry of every journal and snapshot."""
+
+    member: str
+    generation: int
+    at_ms: int
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Trailer:
+    """The last entry of a snapshot: it is whole when `entries` stand between header and this."""
+
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceClaimed:
+    """A source became this member's. Its stream never changes from here on.
+
+    `entry` names the configuration entry, `start` is the offset it is read from.
+    """
+
+    source: int
+    root: str
+    path: str
+    inode: int
+    group: str
+    stream: str
+    task: str | None
+    entry: int | str
+    start: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMoved:
+    """The source's file has another path now."""
+
+    source: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFingerprinted:
+    """More of the source's first bytes are known."""
+
+    source: int
+    length: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceForgotten:
+    """The record of the source has expired; its number is not used again."""
+
+    source: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCheckpoint:
+    """All that is settled of a source: every byte before `acknowledged`, and `beyond`.
+
+    `beyond` holds ranges with the marker and resume of their ends as spans; their fates are
+    already among the counts of bytes by fate, and the span's own says nothing.
+    """
+
+    source: int
+    acknowledged: int
+    marker_length: int
+    marker_crc: int
+    resume: Resume | None
+    delivered: int
+    rejected: int
+    filtered: int
+    gone: int
+    beyond: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IntentSent:
+    """A request is about to be sent; without a later result its outcome is unknown.
+
+    `least` and `greatest` are the events' timestamps, `crc` is of the events, `arrival` says
+    that they carry the time of arrival, which nothing but this entry knows.
+    """
+
+    batch: int
+    group: str
+    stream: str
+    spans: tuple[IntentSpan, ...]
+    count: int
+    least: int
+    greatest: int
+    crc: int
+    arrival: bool
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The fates of ranges. With a batch, it is that request's result, and closes its intent.
+
+    A batch with no spans was certainly not stored.
+    """
+
+    batch: int | None
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAbandoned:
+    """A request of unknown outcome, which was sent again as another: maybe stored twice."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalTimeUsed:
+    """The newest time of arrival given to an event of the stream."""
+
+    group: str
+    stream: str
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactShipped:
+    """A version (sha256) of an artifact is in CloudWatch; `bytes` is its size."""
+
+    path: str
+    version: str
+    bytes: int
+    modified_ns: int
+    inode: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactDeleted:
+    """The artifact's deletion was told."""
+
+    path: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Numbers that only grow: the next free ones, and events that may be stored twice."""
+
+    next_source: int
+    next_batch: int
+    possible_duplicates: int
+
+
+Entry: TypeAlias = (
+    Header
+    | Trailer
+    | SourceClaimed
+    | SourceMoved
+    | SourceFingerprinted
+    | SourceForgotten
+    | SourceCheckpoint
+    | IntentSent
+    | Settled
+    | BatchAbandoned
+    | ArrivalTimeUsed
+    | ArtifactShipped
+    | ArtifactDeleted
+    | Counted
+)
+
+_NAMES: Final[dict[type[Entry], str]] = {
+    kind: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in get_args(Entry)
+}
+_KINDS: Final[dict[str, type[Entry]]] = {name: kind for kind, name in _NAMES.items()}
+
+
+def encode(entry: Entry) -> bytes:
+    """The entry's line, with its line feed."""
+    fields: dict[str, Any] = {"is": _NAMES[type(entry)]}
+    for name in entry.__slots__:
+        fields[name] = getattr(entry, name)
+    text = json_text.dumps(fields)
+    return b"%08x %b\n" % (crc32(text), text)
+
+
+def decode(line: bytes) -> Entry:
+    """The entry of a line, with or without its line feed.
+
+    Raises CorruptLineError for a line that is not whole, and NewerFormatError for the header of a
+    version this code does not know.
+    """
+    text = line.rstrip(b"\n")
+    if len(text) < len("00000000 {}") or text[8:9] != b" ":
+        raise CorruptLineError("not a journal's line")
+    crc, text = text[:8], text[9:]
+    if crc != b"%08x" % crc32(text):
+        raise CorruptLineError("the checksum does not fit")
+    try:
+        fields = json_text.loads(text)
+        kind = _KINDS[fields.pop("is")]
+        if kind is Header and fields["version"] > VERSION:
+            raise NewerFormatError(fields["version"])
+        for name, convert in _CONVERT.get(kind, {}).items():
+            fields[name] = convert(fields[name])
+        return kind(**fields)
+    except NewerFormatError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CorruptLineError(f"not an entry: {error}") from error
+
+
+def _resume(value: list[int] | None) -> Resume | None:
+    return None if value is None else Resume(*value)
+
+
+def _spans(values: list[list[Any]]) -> tuple[Span, ...]:
+    return tuple(Span(*value)._replace(resume=_resume(value[-1])) for value in values)
+
+
+def _intent_spans(values: list[list[int]]) -> tuple[IntentSpan, ...]:
+    return tuple(IntentSpan(*value) for value in values)
+
+
+_CONVERT: Final[dict[type[Entry], dict[str, Callable[[Any], Any]]]] = {
+    SourceCheckpoint: {"resume": _resume, "beyond": _spans},
+    IntentSent: {"spans": _intent_spans},
+    Settled: {"spans": _spans},
+}

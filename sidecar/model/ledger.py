@@ -1,0 +1,294 @@
+"""What a member knows about its sources: the fold of its journal.
+
+The checkpoint of a source is `acknowledged`: every byte before it is settled, and it only ever
+grows. Applying entries a second time changes nothing, because after a failed write the same
+lines are written again. For that, numbers must be journaled in the order they are given out.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sidecar.model.byte_range import ByteRanges
+from sidecar.model.fingerprint import NO_MARKER, Fingerprint, Marker
+from sidecar.model.journal import (
+    FATES,
+    ArrivalTimeUsed,
+    ArtifactDeleted,
+    ArtifactShipped,
+    BatchAbandoned,
+    Counted,
+    Entry,
+    Fate,
+    Header,
+    IntentSent,
+    Settled,
+    SourceCheckpoint,
+    SourceClaimed,
+    SourceFingerprinted,
+    SourceForgotten,
+    SourceMoved,
+    Span,
+    Trailer,
+)
+from sidecar.model.records import Resume
+
+Edge = tuple[Marker, Resume | None]
+
+
+@dataclass(slots=True)
+class SourceRecord:
+    """One source: who it is, where it goes, and how far it is settled.
+
+    `acknowledged` is the checkpoint, `marker` and `resume` belong to it. `beyond` are settled
+    ranges past the checkpoint, `edges` the marker and resume of each one's end. `settled_bytes`
+    counts every settled byte, before and beyond, by its fate.
+    """
+
+    claim: SourceClaimed
+    acknowledged: int
+    fingerprint: Fingerprint | None = None
+    marker: Marker = NO_MARKER
+    resume: Resume | None = None
+    beyond: ByteRanges = field(default_factory=ByteRanges)
+    edges: dict[int, Edge] = field(default_factory=dict)
+    settled_bytes: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(FATES, 0))
+
+    @property
+    def source(self) -> int:
+        """Its number, which no other source of this ledger ever has."""
+        return self.claim.source
+
+    @property
+    def path(self) -> str:
+        """Where its file was last seen."""
+        return self.claim.path
+
+    @property
+    def feeds(self) -> tuple[str, str]:
+        """The group and stream it feeds."""
+        return self.claim.group, self.claim.stream
+
+    @property
+    def progress(self) -> int:
+        """Grows with every byte settled."""
+        return self.acknowledged + self.beyond.total
+
+    def is_settled(self, start: int, end: int) -> bool:
+        """Whether every byte of [start, end) is."""
+        return self.beyond.contains(max(start, self.acknowledged), end)
+
+    def settle(self, span: Span) -> None:
+        """Count what of the span was not settled yet, and move the checkpoint if it can."""
+        start = max(span.start, self.acknowledged)
+        if start >= span.end:
+            return
+        edge = (Marker(span.marker_length, span.marker_crc), span.resume)
+        if start == self.acknowledged and not self.beyond:
+            self.settled_bytes[span.fate] += span.end - start
+            self.acknowledged, (self.marker, self.resume) = span.end, edge
+            return
+        self.settled_bytes[span.fate] += self.beyond.add(start, span.end)
+        self.edges.setdefault(span.end, edge)
+        low_water = self.beyond.low_water(self.acknowledged)
+        if low_water > self.acknowledged:
+            self.acknowledged = low_water
+            self.marker, self.resume = self.edges[low_water]
+            self.beyond.discard_below(low_water)
+        if len(self.edges) > len(self.beyond):
+            self.edges = {end: self.edges[end] for _, end in self.beyond}
+
+    def checkpoint(self, source: int) -> SourceCheckpoint:
+        """The entry that says how far it is settled, for the number `source`."""
+        return SourceCheckpoint(
+            source=source,
+            acknowledged=self.acknowledged,
+            marker_length=self.marker.length,
+            marker_crc=self.marker.crc,
+            resume=self.resume,
+            beyond=tuple(
+                Span(source, start, end, "delivered", *marker, resume)
+                for start, end in self.beyond
+                for marker, resume in [self.edges[end]]
+            ),
+            **self.settled_bytes,
+        )
+
+    def restore(self, entry: SourceCheckpoint) -> None:
+        """Take the checkpoint over, unless this record is further already."""
+        beyond = ByteRanges()
+        for span in entry.beyond:
+            beyond.add(span.start, span.end)
+        progress = entry.acknowledged + beyond.total
+        if entry.acknowledged < self.acknowledged or progress <= self.progress:
+            return
+        self.acknowledged = entry.acknowledged
+        self.marker = Marker(entry.marker_length, entry.marker_crc)
+        self.resume = entry.resume
+        self.beyond = beyond
+        self.edges = {
+            span.end: (Marker(span.marker_length, span.marker_crc), span.resume)
+            for span in entry.beyond
+        }
+        self.settled_bytes = {
+            "delivered": entry.delivered,
+            "rejected": entry.rejected,
+            "filtered": entry.filtered,
+            "gone": entry.gone,
+        }
+
+    def renumbered(self, source: int) -> Iterator[Entry]:
+        """The entries that make this record anew under the number `source`."""
+        yield replace(self.claim, source=source)
+        if self.fingerprint is not None:
+            yield SourceFingerprinted(source, *self.fingerprint)
+        if self.progress > self.claim.start:
+            yield self.checkpoint(source)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All a member knows, rebuilt from its journal at any time.
+
+    `intents` are requests without a result, by batch. `arrivals` is the newest time of arrival
+    given to an event of each (group, stream), so that the next one is later, over restarts too.
+    `possible_duplicates` counts events of abandoned batches.
+    """
+
+    sources: dict[int, SourceRecord] = field(default_factory=dict)
+    intents: dict[int, IntentSent] = field(default_factory=dict)
+    artifacts: dict[str, ArtifactShipped] = field(default_factory=dict)
+    arrivals: dict[tuple[str, str], int] = field(default_factory=dict)
+    next_source: int = 1
+    next_batch: int = 1
+    possible_duplicates: int = 0
+    _feeders: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False)
+
+    def apply(self, entry: Entry) -> bool:
+        """Fold one entry in. False when it speaks of a source that is not known here."""
+        return _APPLY[type(entry)](self, entry)
+
+    def entries(self) -> Iterator[Entry]:
+        """The fewest entries that rebuild this ledger."""
+        for record in self.sources.values():
+            yield from record.renumbered(record.source)
+        yield from self.intents.values()
+        for (group, stream), timestamp in self.arrivals.items():
+            yield ArrivalTimeUsed(group, stream, timestamp)
+        yield from self.artifacts.values()
+        yield Counted(self.next_source, self.next_batch, self.possible_duplicates)
+
+    def settled_bytes(self) -> dict[Fate, int]:
+        """Settled bytes of all sources, by fate."""
+        return {
+            fate: sum(record.settled_bytes[fate] for record in self.sources.values())
+            for fate in FATES
+        }
+
+    def _claimed(self, entry: SourceClaimed) -> bool:
+        if entry.source >= self.next_source:
+            self.next_source = entry.source + 1
+            record = SourceRecord(entry, acknowledged=entry.start)
+            self.sources[entry.source] = record
+            self._feeders[record.feeds] += 1
+        return entry.source in self.sources
+
+    def _moved(self, entry: SourceMoved) -> bool:
+        if record := self.sources.get(entry.source):
+            record.claim = replace(record.claim, path=entry.path)
+        return record is not None
+
+    def _fingerprinted(self, entry: SourceFingerprinted) -> bool:
+        record = self.sources.get(entry.source)
+        if record and (record.fingerprint is None or record.fingerprint.length < entry.length):
+            record.fingerprint = Fingerprint(entry.length, entry.digest)
+        return record is not None
+
+    def _forgotten(self, entry: SourceForgotten) -> bool:
+        record = self.sources.pop(entry.source, None)
+        if record is None:
+            return True
+        self._feeders[record.feeds] -= 1
+        if not self._feeders[record.feeds]:
+            del self._feeders[record.feeds]
+            self.arrivals.pop(record.feeds, None)
+        for batch, intent in list(self.intents.items()):
+            kept = tuple(span for span in intent.spans if span.source != entry.source)
+            if intent.spans and not kept:
+                del self.intents[batch]
+            elif kept != intent.spans:
+                self.intents[batch] = replace(intent, spans=kept)
+        return True
+
+    def _checkpoint(self, entry: SourceCheckpoint) -> bool:
+        if record := self.sources.get(entry.source):
+            record.restore(entry)
+        return record is not None
+
+    def _intent(self, entry: IntentSent) -> bool:
+        if entry.batch < self.next_batch:
+            return True
+        self.next_batch = entry.batch + 1
+        if entry.arrival:
+            self._arrival(ArrivalTimeUsed(entry.group, entry.stream, entry.greatest))
+        known = [span for span in entry.spans if span.source in self.sources]
+        if known or not entry.spans:
+            self.intents[entry.batch] = entry
+        return len(known) == len(entry.spans)
+
+    def _settled(self, entry: Settled) -> bool:
+        if entry.batch is not None:
+            self.intents.pop(entry.batch, None)
+        known = True
+        for span in entry.spans:
+            if record := self.sources.get(span.source):
+                record.settle(span)
+            else:
+                known = False
+        return known
+
+    def _abandoned(self, entry: BatchAbandoned) -> bool:
+        if intent := self.intents.pop(entry.batch, None):
+            self.possible_duplicates += intent.count
+        return True
+
+    def _arrival(self, entry: ArrivalTimeUsed) -> bool:
+        feeds = entry.group, entry.stream
+        self.arrivals[feeds] = max(self.arrivals.get(feeds, entry.timestamp), entry.timestamp)
+        return True
+
+    def _shipped(self, entry: ArtifactShipped) -> bool:
+        self.artifacts[entry.path] = entry
+        return True
+
+    def _deleted(self, entry: ArtifactDeleted) -> bool:
+        self.artifacts.pop(entry.path, None)
+        return True
+
+    def _counted(self, entry: Counted) -> bool:
+        self.next_source = max(self.next_source, entry.next_source)
+        self.next_batch = max(self.next_batch, entry.next_batch)
+        self.possible_duplicates = max(self.possible_duplicates, entry.possible_duplicates)
+        return True
+
+    def _frame(self, _entry: Header | Trailer) -> bool:
+        return True
+
+
+_APPLY: dict[type[Entry], Callable[[Ledger, Any], bool]] = {
+    SourceClaimed: Ledger._claimed,
+    SourceMoved: Ledger._moved,
+    SourceFingerprinted: Ledger._fingerprinted,
+    SourceForgotten: Ledger._forgotten,
+    SourceCheckpoint: Ledger._checkpoint,
+    IntentSent: Ledger._intent,
+    Settled: Ledger._settled,
+    BatchAbandoned: Ledger._abandoned,
+    ArrivalTimeUsed: Ledger._arrival,
+    ArtifactShipped: Ledger._shipped,
+    ArtifactDeleted: Ledger._deleted,
+    Counted: Ledger._counted,
+    Header: Ledger._frame,
+    Trailer: Ledger._frame,
+}

@@ -1,0 +1,61 @@
+"""The event that stands for an artifact: its manifest, with the content inside when small."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+# CloudWatch Logs takes events of up to 1 MB; 1,000,000 bytes of message is the practical maximum.
+MAX_MANIFEST_BYTES: Final = 1_000_000
+
+
+def manifest(name: str, *, sha256: str, size: int, modified_ns: int, content: bytes | None) -> str:
+    """The manifest of one version; `content` is None where it does not travel along."""
+    fields: dict[str, Any] = {
+        "artifact": name,
+        "version": sha256,
+        "bytes": size,
+        "content_type": mimetypes.guess_type(name)[0] or "application/octet-stream",
+        "modified": _utc(modified_ns),
+        "content": None,
+        "content_base64": None,
+        "s3": None,
+    }
+    if content is None:
+        return _text(fields)
+    as_text = _decoded(content)
+    if as_text is not None:
+        text = _text(fields | {"content": as_text})
+        # Control characters grow sixfold in JSON; base64 grows by a third whatever they are.
+        if len(text.encode()) <= MAX_MANIFEST_BYTES:
+            return text
+    return _text(fields | {"content_base64": base64.b64encode(content).decode("ascii")})
+
+
+def deletion(name: str, at_ms: int) -> str:
+    """The event that tells of an artifact's deletion."""
+    return _text({"artifact": name, "deleted": _utc(at_ms * 1_000_000)})
+
+
+def _decoded(content: bytes) -> str | None:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _text(fields: dict[str, Any]) -> str:
+    safe = {
+        key: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for key, value in fields.items()
+    }
+    return orjson.dumps(safe).decode()
+
+
+def _utc(nanoseconds: int) -> str:
+    moment = datetime.fromtimestamp(nanoseconds // 1_000_000 / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

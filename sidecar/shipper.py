@@ -1,0 +1,213 @@
+"""The main path: start, run, drain.
+
+One thread, the pump, steps `run_once` and owns every structure. Each step settles what came back,
+finds and reads what is new, sends what is ready, and writes down what must survive.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from sidecar import status
+from sidecar.delivery.delivery import Delivery
+from sidecar.health import Degradation, Vitals
+from sidecar.registry.checkpoints import Checkpoints
+from sidecar.sources.intake import Intake
+from sidecar.sources.poll import Budget, Rate
+from sidecar.telemetry import Totals
+from sidecar.wake import Wake
+from sidecar.web.status_board import StatusBoard
+
+log = structlog.get_logger(__name__)
+
+LONGEST_STEP_WAIT = 1.0
+"""Seconds between steps at most: health wants a sign of life, the journal its fsync."""
+
+DRAINED, BACKLOG_LEFT = 0, 3
+"""Exit statuses (contract)."""
+
+
+class Shipper:
+    """Everything wired together; `bootstrap` builds it."""
+
+    def __init__(
+        self,
+        *,
+        member: str,
+        intake: Intake,
+        delivery: Delivery,
+        checkpoints: Checkpoints,
+        board: StatusBoard,
+        vitals: Vitals,
+        totals: Totals,
+        budget: Budget,
+        wake: Wake,
+        memory: int,
+        drain_deadline: float,
+        drain_quiet: float,
+        poll_intervals: tuple[float, float],
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.intake = intake
+        self.delivery = delivery
+        self.checkpoints = checkpoints
+        self._member = member
+        self._board = board
+        self._vitals = vitals
+        self._totals = totals
+        self._budget = budget
+        self._wake = wake
+        self._memory = memory
+        self._drain_deadline = drain_deadline
+        self._drain_quiet = drain_quiet
+        self._poll_intervals = poll_intervals
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._rate = Rate(clock())
+        self._state = "running"
+        self._published_at = clock()
+
+    def run(self, should_stop: Callable[[], bool], reload: Callable[[], None]) -> int:
+        """Ship until told to stop, then drain; gives the exit status.
+
+        `reload` is called between steps, to take in a new configuration if one was asked for.
+        """
+        while not should_stop():
+            reload()
+            self._wake.wait(self.run_once(self._clock()))
+        return self.drain()
+
+    def run_once(self, now: float) -> float:
+        """One step; gives the seconds to sleep unless something wakes the pump."""
+        now_ms = int(self._wall_clock() * 1000)
+        self._vitals.beat(now)
+        self.delivery.settle(now, now_ms)
+        self.intake.discover(now, now_ms)
+        self._vitals.first_scan_done()
+        self.intake.wake(now)
+        for key, portion in self.intake.read(now, now_ms, self._has_room):
+            self.delivery.add(key, portion)
+            self._send(now, now_ms)
+        for notice in self.intake.artifacts.step(now, now_ms, has_room=self._has_room()):
+            self.delivery.add_manifest(notice.key, notice.message, notice.version, now_ms)
+        self._send(now, now_ms)
+        self.checkpoints.flush(now)
+        self.checkpoints.sync(now, now_ms)
+        self._tell(now)
+        return self._until_next_step(now)
+
+    def drain(self) -> int:
+        """Read on until the files are quiet and everything is delivered, or the deadline comes."""
+        began = self._clock()
+        deadline = began + self._drain_deadline
+        self._state = "draining"
+        self._vitals.drain_began()
+        log.info("drain_began", deadline_seconds=self._drain_deadline)
+        self.intake.look_at_everything(began, self._now_ms())
+        looked_at = began
+        while (now := self._clock()) < deadline:
+            pause = self.run_once(now)
+            quiet_since = max(began, self.intake.last_growth)
+            if now - quiet_since >= self._drain_quiet and self._is_settled():
+                if looked_at > quiet_since:
+                    break
+                # One more look for what no event told: another host's writes, a late rotation.
+                self.intake.look_at_everything(now, self._now_ms())
+                looked_at = now
+                continue
+            until_quiet = quiet_since + self._drain_quiet - now
+            pause = min(pause, max(0.01, until_quiet), deadline - now)
+            self._wake.wait(pause)
+        return self._end()
+
+    def _end(self) -> int:
+        now = self._clock()
+        self.delivery.settle(now, self._now_ms())
+        left = status.backlog(self.intake, now)
+        unsettled = left["bytes"] or not self.delivery.is_empty
+        self.checkpoints.close(now, self._now_ms())
+        self._state = "stopped"
+        self._tell(now, at_once=True)
+        if unsettled:
+            files = [
+                f"{source.path} ({source.backlog} bytes)"
+                for source in self.intake.catalogue.sources.values()
+                if source.backlog > 0
+            ]
+            log.error(
+                "backlog_left",
+                bytes=left["bytes"],
+                files=files[:20],
+                more_files=max(0, len(files) - 20),
+                remedy="the next run resumes here",
+            )
+            return BACKLOG_LEFT
+        log.info("drained", events=self._totals.events_delivered)
+        return DRAINED
+
+    def _send(self, now: float, now_ms: int) -> None:
+        """Cut and send what may go; the intents are on the volume before the requests start."""
+        self.delivery.cut(now, now_ms)
+        batches = self.delivery.startable(now)
+        if batches:
+            self.delivery.intend(batches, now_ms)
+            self.checkpoints.flush(now)
+            self.delivery.send(batches)
+
+    def _has_room(self) -> bool:
+        return self.delivery.memory < self._memory
+
+    def _is_settled(self) -> bool:
+        """Has everything that is to be shipped been shipped?"""
+        artifacts = self.intake.artifacts
+        if self.intake.has_unread or not self.delivery.is_empty:
+            return False
+        if artifacts.unfinished or artifacts.unsettled():
+            return False
+        return all(source.backlog <= 0 for source in self.intake.catalogue.sources.values())
+
+    def _until_next_step(self, now: float) -> float:
+        if self.intake.has_unread and self._has_room():
+            return 0.0
+        due = min(self.intake.next_due() - now, self.delivery.next_due(now), LONGEST_STEP_WAIT)
+        # Looks that are due wait for the budget, not for the processor.
+        return max(due, min(self._budget.wait(now), LONGEST_STEP_WAIT), 0.0)
+
+    def _tell(self, now: float, *, at_once: bool = False) -> None:
+        degradations = tuple(self._degradations())
+        self._vitals.degrade(degradations)
+        self._rate.mark(now, self._totals.metadata_operations)
+        if not (self._board.wanted or at_once):
+            return
+        self._board.publish(
+            status.status(
+                member=self._member,
+                state=self._state,
+                degradations=degradations,
+                intake=self.intake,
+                delivery=self.delivery,
+                totals=self._totals,
+                operations_per_second=self._rate.per_second(now, self._totals.metadata_operations),
+                intervals=self._poll_intervals,
+                budget=self._budget.rate,
+                now=now,
+            )
+        )
+
+    def _degradations(self) -> list[Degradation]:
+        found = list(self.delivery.degradations())
+        if self.checkpoints.problem is not None:
+            found.append(Degradation("journal", self.checkpoints.problem))
+        unreadable = self.intake.catalogue.unreadable
+        if unreadable:
+            path, problem = next(iter(unreadable.items()))
+            text = f"{len(unreadable)} matching files cannot be read, {path} first: {problem}"
+            found.append(Degradation("unreadable", text))
+        return found
+
+    def _now_ms(self) -> int:
+        return int(self._wall_clock() * 1000)

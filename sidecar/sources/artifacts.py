@@ -1,0 +1,269 @@
+"""Artifacts: finished files, each version shipped once as a manifest event."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from sidecar.model.batch import ArtifactVersion, StreamKey
+from sidecar.model.journal import ArtifactDeleted, ArtifactShipped, Entry
+from sidecar.model.ledger import Ledger
+from sidecar.model.manifest import deletion, manifest
+from sidecar.model.stream_names import clean
+from sidecar.sources.artifact_reader import ArtifactReader, Version
+from sidecar.sources.discovery import Found, Rule
+from sidecar.sources.poll import Budget, interval
+from sidecar.telemetry import Totals
+
+log = structlog.get_logger(__name__)
+
+DELETION_PATIENCE = 5.0
+"""Seconds for which a name must be gone before its deletion is told: a replacement may follow."""
+
+DONE_SUFFIX = ".done"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRule:
+    """An `artifacts` entry, compiled: seconds and bytes."""
+
+    match: Rule
+    log_group: str
+    settle: float
+    inline_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A manifest, or the word of a deletion, for the stream of its artifact."""
+
+    key: StreamKey
+    message: str
+    version: ArtifactVersion
+
+
+@dataclass(slots=True)
+class _Artifact:
+    found: Found
+    rule: ArtifactRule
+    seen: tuple[int, int, int] = (-1, -1, -1)
+    """Size, modification time and inode as of the last look."""
+    unchanged_since: float = 0.0
+    renamed_into_place: bool = False
+    next_look: float = 0.0
+    busy: bool = False
+    gone_since: float | None = None
+
+    @property
+    def name(self) -> str:
+        return os.path.relpath(self.found.path, self.found.root)
+
+
+class Artifacts:
+    """Watches artifacts until they are finished, and makes their manifests. Owned by the pump."""
+
+    def __init__(
+        self,
+        *,
+        rules: Sequence[ArtifactRule],
+        ledger: Ledger,
+        record: Callable[[Entry], None],
+        reader: ArtifactReader,
+        budget: Budget,
+        totals: Totals,
+        hot: float,
+        cold: float,
+    ) -> None:
+        self._rules = {rule.match.number: rule for rule in rules}
+        self._ledger = ledger
+        self._record = record
+        self._reader = reader
+        self._budget = budget
+        self._totals = totals
+        self._hot = hot
+        self._cold = cold
+        self._artifacts: dict[str, _Artifact] = {}
+
+    @property
+    def unfinished(self) -> int:
+        """Artifacts that are being read, or on their way."""
+        return sum(artifact.busy for artifact in self._artifacts.values())
+
+    @property
+    def known(self) -> int:
+        return len(self._artifacts)
+
+    def unsettled(self) -> int:
+        """Artifacts that are seen but not yet found finished."""
+        return sum(
+            not artifact.busy and not self._is_shipped(artifact) and artifact.gone_since is None
+            for artifact in self._artifacts.values()
+        )
+
+    def replace_rules(self, rules: Sequence[ArtifactRule]) -> None:
+        self._rules = {rule.match.number: rule for rule in rules}
+
+    def found(self, found: Found, now: float) -> None:
+        artifact = self._artifacts.get(found.path)
+        if artifact is None:
+            rule = self._rules[found.rule.number]
+            artifact = self._artifacts[found.path] = _Artifact(found, rule)
+        artifact.gone_since = None
+        artifact.next_look = now
+
+    def vanished(self, path: str, now: float) -> None:
+        artifact = self._artifacts.get(path)
+        if artifact is not None:
+            artifact.gone_since = now
+            artifact.next_look = now + DELETION_PATIENCE
+
+    def touched(self, path: str, now: float, *, renamed_into_place: bool = False) -> None:
+        """The watch heard of it."""
+        artifact = self._artifacts.get(path.removesuffix(DONE_SUFFIX))
+        if artifact is not None:
+            artifact.next_look = now
+            artifact.renamed_into_place |= renamed_into_place
+
+    def next_due(self) -> float:
+        waiting = (each.next_look for each in self._artifacts.values() if not each.busy)
+        return min(waiting, default=float("inf"))
+
+    def make_all_due(self, now: float) -> None:
+        for artifact in self._artifacts.values():
+            artifact.next_look = min(artifact.next_look, now)
+
+    def step(self, now: float, now_ms: int, *, has_room: bool) -> list[Notice]:
+        """Look at what is due, as far as the budget goes; gives the manifests that are ready."""
+        notices = []
+        for reading in self._reader.readings():
+            artifact = self._artifacts.get(reading.path)
+            if artifact is None:
+                continue
+            if reading.version is None:
+                artifact.busy = False
+                artifact.unchanged_since = now
+                artifact.next_look = now + artifact.rule.settle
+                if reading.problem:
+                    log.warning("artifact_unreadable", path=reading.path, error=reading.problem)
+                continue
+            notice = self._manifest(artifact, reading.version, now_ms)
+            if notice is not None:
+                notices.append(notice)
+        for artifact in list(self._artifacts.values()):
+            if artifact.busy or artifact.next_look > now or not has_room:
+                continue
+            if not self._budget.has_room(now):
+                break
+            if artifact.gone_since is not None:
+                notice = self._deleted(artifact, now, now_ms)
+                if notice is not None:
+                    notices.append(notice)
+            else:
+                self._look(artifact, now, now_ms)
+        return notices
+
+    def shipped(self, version: ArtifactVersion, now_ms: int) -> None:
+        """CloudWatch has the manifest, or refused it for good."""
+        artifact = self._artifacts.get(version.path)
+        if artifact is not None:
+            artifact.busy = False
+        if not version.sha256:
+            self._record(ArtifactDeleted(version.path, now_ms))
+            self._artifacts.pop(version.path, None)
+            return
+        self._totals.artifacts_shipped += 1
+        self._totals.artifact_bytes += version.bytes
+        self._record(_as_shipped(version, now_ms))
+        log.info("artifact_shipped", path=version.path, version=version.sha256, bytes=version.bytes)
+
+    def _look(self, artifact: _Artifact, now: float, now_ms: int) -> None:
+        self._budget.spend(1)
+        self._totals.metadata_operations += 1
+        try:
+            stat = os.stat(artifact.found.path)
+        except FileNotFoundError:
+            self.vanished(artifact.found.path, now)
+            return
+        except OSError as error:
+            log.warning("artifact_unreadable", path=artifact.found.path, error=str(error))
+            artifact.next_look = now + self._cold
+            return
+        seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        if seen != artifact.seen:
+            first_look = artifact.seen[0] < 0
+            artifact.seen = seen
+            artifact.unchanged_since = now
+            if first_look:
+                # What nobody has written to for longer than that need not be waited for again.
+                age = now_ms / 1000.0 - stat.st_mtime
+                artifact.unchanged_since = now - max(0.0, min(age, artifact.rule.settle))
+        quiet = now - artifact.unchanged_since
+        if self._is_shipped(artifact):
+            artifact.next_look = now + interval(quiet, self._hot, self._cold)
+        elif quiet >= artifact.rule.settle or artifact.renamed_into_place or self._done(artifact):
+            artifact.renamed_into_place = False
+            artifact.busy = True
+            self._reader.request(artifact.found.path, artifact.rule.inline_limit)
+        else:
+            artifact.next_look = now + max(0.01, artifact.rule.settle - quiet)
+
+    def _is_shipped(self, artifact: _Artifact) -> bool:
+        known = self._ledger.artifacts.get(artifact.found.path)
+        return known is not None and artifact.seen == (known.bytes, known.modified_ns, known.inode)
+
+    def _done(self, artifact: _Artifact) -> bool:
+        self._budget.spend(1)
+        self._totals.metadata_operations += 1
+        return os.path.exists(artifact.found.path + DONE_SUFFIX)
+
+    def _manifest(self, artifact: _Artifact, version: Version, now_ms: int) -> Notice | None:
+        path = artifact.found.path
+        artifact.seen = (version.size, version.modified_ns, version.inode)
+        of_now = ArtifactVersion(
+            path, version.sha256, version.size, version.modified_ns, version.inode
+        )
+        known = self._ledger.artifacts.get(path)
+        if known is not None and known.version == version.sha256:
+            # The same content again, touched or written anew: it is there already.
+            self._record(_as_shipped(of_now, now_ms))
+            artifact.busy = False
+            return None
+        message = manifest(
+            artifact.name,
+            sha256=version.sha256,
+            size=version.size,
+            modified_ns=version.modified_ns,
+            content=version.content,
+        )
+        return _notice(artifact, message, of_now)
+
+    def _deleted(self, artifact: _Artifact, now: float, now_ms: int) -> Notice | None:
+        path = artifact.found.path
+        if not os.path.isdir(os.path.dirname(path)):
+            artifact.next_look = now + self._cold  # unmounted, maybe: nothing is concluded
+            return None
+        if path not in self._ledger.artifacts:
+            del self._artifacts[path]
+            return None
+        artifact.busy = True
+        gone = ArtifactVersion(path, "", 0, 0, 0)
+        return _notice(artifact, deletion(artifact.name, now_ms), gone)
+
+
+def _as_shipped(version: ArtifactVersion, now_ms: int) -> ArtifactShipped:
+    return ArtifactShipped(
+        path=version.path,
+        version=version.sha256,
+        bytes=version.bytes,
+        modified_ns=version.modified_ns,
+        inode=version.inode,
+        at_ms=now_ms,
+    )
+
+
+def _notice(artifact: _Artifact, message: str, version: ArtifactVersion) -> Notice:
+    key = StreamKey(artifact.rule.log_group, clean(artifact.name))
+    return Notice(key, message, version)

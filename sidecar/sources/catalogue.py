@@ -1,0 +1,404 @@
+"""All sources this member reads: admits what discovery found, and lets go of what is over.
+
+A file is known by its inode number under its root and by its first bytes. A known one goes on where
+its record stands, whatever it is called by now; an unknown one is claimed, which decides its stream
+for ever.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from sidecar.model.assembler import Assembler
+from sidecar.model.batch import StreamKey
+from sidecar.model.fingerprint import FULL, Fingerprint
+from sidecar.model.journal import (
+    Entry,
+    Settled,
+    SourceClaimed,
+    SourceFingerprinted,
+    SourceForgotten,
+    SourceMoved,
+    Span,
+)
+from sidecar.model.ledger import Ledger, SourceRecord
+from sidecar.model.stream_names import Surroundings
+from sidecar.sources.candidate import Candidate, examine, last_line_start
+from sidecar.sources.descriptors import Descriptors
+from sidecar.sources.discovery import Found
+from sidecar.sources.rules import LogRule
+from sidecar.sources.source import Source
+from sidecar.telemetry import Totals
+
+log = structlog.get_logger(__name__)
+
+MISSING_PATIENCE = 5.0
+"""Seconds to look for a file elsewhere after its name is gone: a rename between directories shows
+first as a loss, and NFS may show a name late."""
+
+MOUNT_PATIENCE = 600.0
+"""The same where the whole directory is gone: it may be unmounted for a while."""
+
+Inode = tuple[str, int]
+
+
+class Catalogue:
+    """Every source by number, by path and by inode; owned by the pump."""
+
+    def __init__(
+        self,
+        *,
+        rules: Sequence[LogRule],
+        ledger: Ledger,
+        record: Callable[[Entry], None],
+        descriptors: Descriptors,
+        totals: Totals,
+        surroundings: Surroundings,
+        state_created: float,
+        first_start: bool,
+    ) -> None:
+        self._rules = {rule.match.number: rule for rule in rules}
+        self._ledger = ledger
+        self._record = record
+        self._descriptors = descriptors
+        self._totals = totals
+        self._surroundings = surroundings
+        self._state_created = state_created
+        self.at_first_start = first_start
+        """True until the very first scan of a new state directory is done."""
+        self.sources: dict[int, Source] = {}
+        self.unreadable: dict[str, str] = {}
+        """Paths that match but cannot be opened, with the reason."""
+        self._by_inode: dict[Inode, Source] = {}
+        self._by_path: dict[str, Source] = {}
+        self._feeders: dict[StreamKey, list[Source]] = {}
+        self._tasks = {surroundings.task}
+        self._dormant: dict[Inode, list[SourceRecord]] = {}
+        for known in ledger.sources.values():
+            claim = known.claim
+            self._dormant.setdefault((claim.root, claim.inode), []).append(known)
+            if claim.task:
+                self._tasks.add(claim.task)
+
+    def replace_rules(self, rules: Sequence[LogRule]) -> None:
+        """New configuration: sources keep their streams and offsets, and read by the new rules."""
+        self._rules = {rule.match.number: rule for rule in rules}
+
+    def at(self, path: str) -> Source | None:
+        """The source whose file has this name now."""
+        return self._by_path.get(path)
+
+    def waits_for_older(self, source: Source) -> bool:
+        """Must an older file of the same stream be read first, so that the stream keeps order?"""
+        for other in self._feeders[source.key]:
+            if other is source:
+                return False
+            if other.unread and not other.exhausted and other.problem is None:
+                return other.missing_since is None
+        return False
+
+    def admit(self, found: Sequence[Found], now: float, now_ms: int) -> list[Source]:
+        """Take in what scans found; gives the sources to look at, the oldest content first."""
+        unknown = []
+        looked_at = []
+        for each in found:
+            source = self._by_inode.get((each.root, each.inode))
+            if source is None or (source.over and source.path != each.path):
+                # The number of a file that is done with may be another file's by now.
+                unknown.append(each)
+            else:
+                self._seen_at(source, each, now)
+                looked_at.append(source)
+        candidates = [each for each in map(self._examined, unknown) if each is not None]
+        candidates.sort(key=lambda each: each.modified)
+        for candidate in candidates:
+            source = self._admit_one(candidate, now, now_ms)
+            if source is not None:
+                looked_at.append(source)
+        return looked_at
+
+    def vanished(self, path: str, now: float) -> None:
+        """A name is gone from a directory that is still there: renamed away, or deleted."""
+        self.unreadable.pop(path, None)
+        source = self._by_path.pop(path, None)
+        if source is not None and source.path == path:
+            self._lost_name(source, now)
+
+    def lost(self, source: Source, now: float) -> None:
+        """Its name led elsewhere when it was to be opened."""
+        if source.missing_since is None:
+            source.missing_since = now
+
+    def replaced(self, source: Source, now: float, now_ms: int) -> Source | None:
+        """The file's content is another's by now: give up the unread rest, start anew at 0."""
+        self._totals.truncations += 1
+        log.info(
+            "source_truncated",
+            path=source.path,
+            read_to=source.position,
+            unread_bytes=max(0, source.size - source.position),
+        )
+        self.give_up(source)
+        if source.leaving:
+            return None
+        path, rule = source.path, source.rule
+        found = Found(path, rule.match, source.record.claim.root, source.entry_inode)
+        candidate = self._examined(found)
+        if candidate is None:
+            return None
+        task = source.record.claim.task or ""
+        return self._claim(candidate, rule, now, now_ms, feeds=(source.key, task), start=0)
+
+    def revive(self, source: Source, now: float) -> None:
+        """A rotated file that was done with is written to after all."""
+        if source.over and source.finished:
+            source.over = False
+            source.grew_at = now
+            self._feeders.setdefault(source.key, []).append(source)
+
+    def give_up(self, source: Source) -> None:
+        """Nothing more can be read of it: what was not read is gone, and counted."""
+        if source.over:
+            return
+        if source.size > source.position:
+            span = Span(source.id, source.position, source.size, "gone")
+            self._record(Settled(None, (span,)))
+            self._totals.bytes_gone += source.size - source.position
+            log.warning("bytes_gone", path=source.path, start=source.position, end=source.size)
+            source.position = source.size
+        self._end(source)
+
+    def sweep(self, now: float) -> None:
+        """Let go of what is read to its end and quiet, and of what is not to be found any more."""
+        for source in list(self.sources.values()):
+            if source.over:
+                if source.finished and (source.deleted or self._is_lost(source, now)):
+                    self._forget(source)
+            elif self._is_lost(source, now) and not self._descriptors.holds(source):
+                self.give_up(source)
+            elif source.leaving and source.unread == 0 and self._is_quiet(source, now):
+                self._finish(source)
+
+    def fingerprint(self, source: Source, head: bytes) -> None:
+        """Learn more of the first bytes, in steps, until the fingerprint is full."""
+        known = source.record.fingerprint
+        fresh = Fingerprint.of(head) if known is None else known.extended_by(head)
+        if fresh != known and fresh.length:
+            self._record(SourceFingerprinted(source.id, *fresh))
+
+    @staticmethod
+    def wants_fingerprint(source: Source) -> bool:
+        """Is the file at least twice as long as its fingerprint, which is not full?"""
+        known = source.record.fingerprint
+        length = 0 if known is None else known.length
+        return length < FULL and source.size >= max(1, 2 * length)
+
+    def _seen_at(self, source: Source, found: Found, now: float) -> None:
+        if found.path == source.path:
+            source.missing_since = None
+            self._by_path[found.path] = source
+            return
+        if source.missing_since is None and self._still_at(source):
+            return  # a second name of the same file: shipped once, under the first
+        self._moved(source, found, now)
+
+    def _still_at(self, source: Source) -> bool:
+        self._totals.metadata_operations += 1
+        try:
+            return os.stat(source.path).st_ino == source.inode
+        except OSError:
+            return False
+
+    def _moved(self, source: Source, found: Found, now: float) -> None:
+        log.info("source_renamed", path=source.path, to=found.path)
+        if self._by_path.get(source.path) is source:
+            del self._by_path[source.path]
+        if found.base is not None and not source.renamed_away:
+            self._totals.rotations += 1
+            source.renamed_away = True
+            source.grew_at = max(source.grew_at, now)
+        self._record(SourceMoved(source.id, found.path))
+        self._take_name(found.path, source, now)
+        source.missing_since = None
+
+    def _take_name(self, path: str, source: Source, now: float) -> None:
+        before = self._by_path.get(path)
+        self._by_path[path] = source
+        if before is not None and before is not source and before.path == path:
+            self._lost_name(before, now)
+
+    def _lost_name(self, source: Source, now: float) -> None:
+        if not source.renamed_away:
+            source.renamed_away = True
+            self._totals.rotations += 1
+            source.grew_at = max(source.grew_at, now)
+        source.missing_since = now
+
+    @staticmethod
+    def _is_quiet(source: Source, now: float) -> bool:
+        return now - source.grew_at >= source.rule.partial
+
+    def _is_lost(self, source: Source, now: float) -> bool:
+        if source.missing_since is None:
+            return False
+        missing = now - source.missing_since
+        if missing <= MISSING_PATIENCE:
+            return False
+        return missing > MOUNT_PATIENCE or os.path.isdir(os.path.dirname(source.path))
+
+    def _examined(self, found: Found) -> Candidate | None:
+        self._totals.metadata_operations += 2
+        self._totals.data_operations += 1
+        try:
+            candidate = examine(found, self._records_of)
+        except OSError as error:
+            if self.unreadable.get(found.path) != str(error):
+                log.warning("file_unreadable", path=found.path, error=str(error))
+            self.unreadable[found.path] = str(error)
+            return None
+        self.unreadable.pop(found.path, None)
+        return candidate
+
+    def _records_of(self, root: str, inode: int) -> list[SourceRecord]:
+        """What is known of this inode number from earlier: other runs, and sources done with."""
+        done = self._by_inode.get((root, inode))
+        records = self._dormant.get((root, inode), [])
+        return [*records, done.record] if done is not None and done.over else records
+
+    def _admit_one(self, candidate: Candidate, now: float, now_ms: int) -> Source | None:
+        found = candidate.found
+        live = self._by_inode.get((found.root, candidate.inode))
+        if live is not None and live.over and candidate.record is not live.record:
+            self._forget(live)
+        elif live is not None:
+            live.entry_inode = found.inode
+            self._by_inode[found.root, found.inode] = live
+            self._seen_at(live, found, now)
+            return live
+        rule = self._rules[found.rule.number]
+        self._dormant.pop((found.root, candidate.inode), None)
+        for record in candidate.outdated:
+            # The number was used again, or the file written anew, while nobody looked.
+            log.info("source_replaced", path=record.path, read_to=record.acknowledged)
+            if record.source not in self.sources:
+                self._record(SourceForgotten(record.source))
+        if candidate.record is not None:
+            return self._add(candidate.record, candidate, rule, now)
+        if self._is_left_alone(candidate):
+            return None
+        return self._claim(candidate, rule, now, now_ms)
+
+    def _is_left_alone(self, candidate: Candidate) -> bool:
+        """A rotated file from before the state directory that no include takes."""
+        found = candidate.found
+        return (
+            found.base is not None
+            and not found.included
+            and candidate.modified < self._state_created
+        )
+
+    def _claim(
+        self,
+        candidate: Candidate,
+        rule: LogRule,
+        now: float,
+        now_ms: int,
+        *,
+        feeds: tuple[StreamKey, str] | None = None,
+        start: int | None = None,
+    ) -> Source:
+        found = candidate.found
+        # A rotated file is claimed under the name it had: that is whose stream it belongs to.
+        path = found.base if self._is_rotated(found) and found.base else found.path
+        key, task = self._feeds(path, found.root, rule) if feeds is None else feeds
+        if start is None:
+            start = 0
+            if self.at_first_start and rule.start_at == "end":
+                start = last_line_start(found.path, candidate.size)
+        entry = SourceClaimed(
+            source=self._ledger.next_source,
+            root=found.root,
+            path=path,
+            inode=candidate.inode,
+            group=key.group,
+            stream=key.stream,
+            task=task,
+            entry=found.rule.number,
+            start=start,
+            at_ms=now_ms,
+        )
+        self._record(entry)
+        self._totals.sources_claimed += 1
+        log.info("source_claimed", path=found.path, group=key.group, stream=key.stream, start=start)
+        return self._add(self._ledger.sources[entry.source], candidate, rule, now)
+
+    def _is_rotated(self, found: Found) -> bool:
+        """Does its name come from a rotation, rather than only look like it?"""
+        if found.base is None:
+            return False
+        return not found.included or found.base in self._by_path or os.path.exists(found.base)
+
+    def _feeds(self, path: str, root: str, rule: LogRule) -> tuple[StreamKey, str]:
+        """The stream for a file of this name: that of the file that had the name before."""
+        before = self._by_path.get(path)
+        if before is not None:
+            return before.key, before.record.claim.task or ""
+        stream, task = rule.stream_of(path, root, self._surroundings, self._tasks)
+        return StreamKey(rule.log_group, stream), task
+
+    def _add(self, record: SourceRecord, candidate: Candidate, rule: LogRule, now: float) -> Source:
+        found = candidate.found
+        source = Source(
+            record=record,
+            rule=rule,
+            assembler=Assembler(
+                rule.assembly,
+                stream=record.feeds[1],
+                resume=record.resume,
+                head=candidate.head,
+                before=candidate.tail,
+            ),
+            position=record.acknowledged,
+            tail=candidate.tail,
+            entry_inode=found.inode,
+            grew_at=now,
+            renamed_away=found.base is not None and record.claim.path != found.path,
+        )
+        source.seen_to = source.position
+        source.size = max(source.position, candidate.size)
+        if found.path != record.path:
+            self._record(SourceMoved(record.source, found.path))
+        self.sources[source.id] = source
+        self._by_inode[found.root, found.inode] = source
+        self._by_inode[found.root, source.inode] = source
+        self._feeders.setdefault(source.key, []).append(source)
+        self._take_name(found.path, source, now)
+        return source
+
+    def _finish(self, source: Source) -> None:
+        if source.nul_skipped_from is not None:
+            # A run of NULs with nothing after it: a file made larger than what was written.
+            span = Span(source.id, source.nul_skipped_from, source.position, "filtered")
+            self._record(Settled(None, (span,)))
+            self._totals.bytes_filtered += source.position - source.nul_skipped_from
+        log.info("source_finished", path=source.path, read_to=source.position)
+        self._end(source)
+
+    def _end(self, source: Source) -> None:
+        source.over = True
+        self._descriptors.close(source)
+        feeders = self._feeders.get(source.key, [])
+        if source in feeders:
+            feeders.remove(source)
+
+    def _forget(self, source: Source) -> None:
+        del self.sources[source.id]
+        for inode in ((source.record.claim.root, n) for n in (source.inode, source.entry_inode)):
+            if self._by_inode.get(inode) is source:
+                del self._by_inode[inode]
+        if self._by_path.get(source.path) is source:
+            del self._by_path[source.path]
+        self._record(SourceForgotten(source.id))

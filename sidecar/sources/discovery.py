@@ -1,0 +1,269 @@
+"""Finds files: scans directories, matches names, and says what is new and what has gone.
+
+The scan is the truth; the watch only makes one due sooner. One `scandir` tells the names and inode
+numbers of a whole directory, so a rotation is seen without a single `stat`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sidecar.model.globs import Glob, lies_within
+from sidecar.sources.poll import Budget, interval
+from sidecar.sources.siblings import Rotated, base_names, is_compressed
+
+TEMPORARY_SUFFIXES = ("~", ".swp", ".swx", ".swo", ".tmp~")
+TEMPORARY_PREFIXES = (".nfs", ".#", "#", ".goutputstream-")
+"""Names that editors and the NFS client make for a while: never a log, never an artifact."""
+
+UNFINISHED_SUFFIXES = (".tmp", ".part", ".done")
+"""Names that never are artifacts (contract)."""
+
+SCAN_SHARE = 10.0
+"""A directory is scanned at most this fraction of the time: after a scan of t seconds, none for
+t * SCAN_SHARE, so a directory of 100,000 names with a rotation a second does not eat a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One `logs` or `artifacts` entry as discovery needs it."""
+
+    number: int
+    kind: Literal["log", "artifact"]
+    include: tuple[Glob, ...]
+    exclude: tuple[Glob, ...]
+    rotated: Rotated = "off"
+
+    def takes(self, path: str) -> Glob | None:
+        """The include that matches, unless an exclude does."""
+        for glob in self.include:
+            if glob.matches(path):
+                return None if any(no.matches(path) for no in self.exclude) else glob
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A name that matches.
+
+    `base` is the path the file had before a rotation gave it this name, if the name looks like
+    that; `included` tells whether an include takes the name itself too.
+    """
+
+    path: str
+    rule: Rule
+    root: str
+    inode: int
+    base: str | None = None
+    included: bool = True
+
+
+@dataclass(slots=True)
+class _Directory:
+    names: dict[str, int] = field(default_factory=dict)
+    """Matching names and their inode numbers as the last scan saw them."""
+    ignored: set[str] = field(default_factory=set)
+    """Names that match nothing, so that no scan asks again."""
+    subdirectories: set[str] = field(default_factory=set)
+    due: float = 0.0
+    not_before: float = 0.0
+    changed_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Changes:
+    """What scans saw since the last time."""
+
+    found: list[Found] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    """Names that are no longer in a directory which itself is still there."""
+    lost: list[str] = field(default_factory=list)
+    """Directories that could not be read any more: nothing is concluded about their files."""
+
+
+class Discovery:
+    """Keeps the directories that can hold a match, and scans each when it is due."""
+
+    def __init__(
+        self, rules: Sequence[Rule], never: Iterable[str], budget: Budget, hot: float, cold: float
+    ) -> None:
+        self._rules = tuple(rules)
+        self._never = tuple(os.path.abspath(path) for path in never)
+        self._budget = budget
+        self._hot = hot
+        self._cold = cold
+        self._directories = {root: _Directory() for root in self.roots}
+
+    def replace_rules(self, rules: Sequence[Rule]) -> None:
+        """Match by new rules: every directory is scanned anew, every match found again."""
+        self._rules = tuple(rules)
+        self._directories = {root: _Directory() for root in self.roots}
+
+    @property
+    def roots(self) -> list[str]:
+        """Where scans start: the fixed parts of all includes, none below another."""
+        fixed = sorted({str(glob.fixed) for rule in self._rules for glob in rule.include})
+        return [a for a in fixed if not any(a != b and lies_within(a, b) for b in fixed)]
+
+    @property
+    def directories(self) -> int:
+        return len(self._directories)
+
+    def touch(self, directory: str, now: float) -> None:
+        """A watch event named this directory: scan it soon."""
+        known = self._directories.get(directory)
+        if known is not None:
+            known.due = min(known.due, max(now, known.not_before))
+        else:
+            parent = os.path.dirname(directory)
+            if parent in self._directories and parent != directory:
+                self.touch(parent, now)
+
+    def make_all_due(self) -> None:
+        for directory in self._directories.values():
+            directory.due = directory.not_before = 0.0
+
+    def next_due(self) -> float:
+        return min((directory.due for directory in self._directories.values()), default=0.0)
+
+    def scan(self, now: float, *, whatever_it_costs: bool = False) -> Changes:
+        """Scan what is due, the longest overdue first, as far as the budget goes."""
+        changes = Changes()
+        due = [path for path, directory in self._directories.items() if directory.due <= now]
+        due.sort(key=lambda path: self._directories[path].due)
+        while due:
+            if not whatever_it_costs and not self._budget.has_room(now):
+                break
+            path = due.pop(0)
+            if path in self._directories:
+                due.extend(self._scan_one(path, now, changes))
+        return changes
+
+    def forget(self, path: str) -> None:
+        """Report this name again at its directory's next scan."""
+        directory = self._directories.get(os.path.dirname(path))
+        if directory is not None:
+            directory.names.pop(os.path.basename(path), None)
+
+    def _scan_one(self, path: str, now: float, changes: Changes) -> list[str]:
+        """Scan one directory; gives the new directories below it."""
+        directory = self._directories[path]
+        self._budget.spend(1)
+        started = time.monotonic()
+        try:
+            names, ignored, below = self._list(path, directory)
+        except OSError:
+            if directory.names or directory.subdirectories:
+                changes.lost.append(path)
+            directory.names = {}
+            if path not in self.roots:
+                self._drop(path)
+            else:
+                directory.due = now + self._hot
+            return []
+        new = [name for name, inode in names.items() if directory.names.get(name) != inode]
+        gone = [name for name in directory.names if name not in names]
+        for name in new:
+            found = self._match(os.path.join(path, name), names[name])
+            if found is not None:
+                changes.found.append(found)
+        changes.vanished.extend(os.path.join(path, name) for name in gone)
+        for name in directory.subdirectories - below:
+            self._vanish(os.path.join(path, name), changes)
+        fresh = [os.path.join(path, name) for name in below - directory.subdirectories]
+        for subdirectory in fresh:
+            self._directories[subdirectory] = _Directory(changed_at=now)
+        directory.names = names
+        directory.ignored = ignored
+        directory.subdirectories = below
+        if new or gone or fresh:
+            directory.changed_at = now
+        took = time.monotonic() - started
+        directory.not_before = now + min(took * SCAN_SHARE, self._hot)
+        directory.due = now + interval(now - directory.changed_at, self._hot, self._cold)
+        return fresh
+
+    def _list(self, path: str, before: _Directory) -> tuple[dict[str, int], set[str], set[str]]:
+        names: dict[str, int] = {}
+        ignored: set[str] = set()
+        below: set[str] = set()
+        with os.scandir(path) as entries:
+            for entry in entries:
+                name = entry.name
+                if name in before.ignored:
+                    ignored.add(name)
+                elif entry.is_dir(follow_symlinks=False):
+                    if self._descends(entry.path):
+                        below.add(name)
+                elif name not in before.names and self._match(entry.path, 0) is None:
+                    ignored.add(name)
+                elif entry.is_symlink():
+                    inode = self._target_inode(entry)
+                    if inode is not None:
+                        names[name] = inode
+                elif entry.is_file(follow_symlinks=False):
+                    names[name] = entry.inode()
+        return names, ignored, below
+
+    def _target_inode(self, entry: os.DirEntry[str]) -> int | None:
+        """A link's target is what is read; a loop, a dangling link or no plain file is not."""
+        self._budget.spend(1)
+        try:
+            return entry.stat().st_ino if entry.is_file() else None
+        except OSError:
+            return None
+
+    def _descends(self, directory: str) -> bool:
+        if any(lies_within(directory, never) for never in self._never):
+            return False
+        return any(glob.descends(directory) for rule in self._rules for glob in rule.include)
+
+    def _match(self, path: str, inode: int) -> Found | None:
+        name = os.path.basename(path)
+        if name.startswith(TEMPORARY_PREFIXES) or name.endswith(TEMPORARY_SUFFIXES):
+            return None
+        if any(lies_within(path, never) for never in self._never):
+            return None
+        for rule in self._rules:
+            if rule.kind == "artifact":
+                if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):
+                    continue
+                glob = rule.takes(path)
+                if glob is not None:
+                    return Found(path, rule, glob.root, inode)
+                continue
+            base = self._base(path, rule)
+            glob = rule.takes(path)
+            if base is not None:
+                # A compressed sibling holds what was read from the file it was made of.
+                if is_compressed(name):
+                    return None
+                return Found(path, rule, base[1].root, inode, base[0], glob is not None)
+            if glob is not None:
+                return Found(path, rule, glob.root, inode)
+        return None
+
+    @staticmethod
+    def _base(path: str, rule: Rule) -> tuple[str, Glob] | None:
+        directory, name = os.path.split(path)
+        for base in base_names(name, rule.rotated):
+            glob = rule.takes(os.path.join(directory, base))
+            if glob is not None and not any(no.matches(path) for no in rule.exclude):
+                return os.path.join(directory, base), glob
+        return None
+
+    def _vanish(self, path: str, changes: Changes) -> None:
+        """A directory went: so did all that was in it."""
+        for known in [known for known in self._directories if lies_within(known, path)]:
+            directory = self._directories.pop(known)
+            changes.vanished.extend(os.path.join(known, name) for name in directory.names)
+
+    def _drop(self, path: str) -> None:
+        del self._directories[path]
+        parent = self._directories.get(os.path.dirname(path))
+        if parent is not None:
+            parent.subdirectories.discard(os.path.basename(path))

@@ -1,0 +1,241 @@
+"""The reading half in one place: discover, wake, look, read; what comes out are portions."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from sidecar.model.batch import StreamKey
+from sidecar.model.fingerprint import Marker
+from sidecar.model.journal import Entry, Settled, Span
+from sidecar.model.portion import Portion
+from sidecar.model.records import NO_TIME, Records
+from sidecar.sources.artifacts import ArtifactRule, Artifacts
+from sidecar.sources.catalogue import Catalogue
+from sidecar.sources.discovery import Discovery
+from sidecar.sources.poll import Budget, interval
+from sidecar.sources.rules import LogRule
+from sidecar.sources.source import Source
+from sidecar.sources.tailer import CONFIRM_AFTER, NUL_PATIENCE, Tailer, Turn, Verdict
+from sidecar.sources.watch import Watch
+from sidecar.telemetry import Totals
+
+SWEEP_SECONDS = 1.0
+"""How often sources that are done with are let go."""
+
+LONGEST_STUCK_WAIT = 15.0
+"""Seconds between attempts at a source that cannot be read, at most."""
+
+# PutLogEvents refuses events older than 14 days; an hour's margin for the way there.
+TOO_OLD_MS = (14 * 24 - 1) * 3600 * 1000
+
+
+class Intake:
+    """Reads every source in turn, woken by the watch or by the poll. Owned by the pump."""
+
+    def __init__(
+        self,
+        *,
+        discovery: Discovery,
+        watch: Watch,
+        catalogue: Catalogue,
+        artifacts: Artifacts,
+        tailer: Tailer,
+        budget: Budget,
+        totals: Totals,
+        record: Callable[[Entry], None],
+        hot: float,
+        cold: float,
+        now: float,
+    ) -> None:
+        self.discovery = discovery
+        self.watch = watch
+        self.catalogue = catalogue
+        self.artifacts = artifacts
+        self.last_growth = now
+        """When a whole line, or a new file, was last found; monotonic seconds."""
+        self._tailer = tailer
+        self._budget = budget
+        self._totals = totals
+        self._record = record
+        self._hot = hot
+        self._cold = cold
+        self._ready: deque[Source] = deque()
+        self._looks: list[tuple[float, int]] = []
+        self._swept_at = now
+        self._covered_at = float("-inf")
+
+    @property
+    def has_unread(self) -> bool:
+        """Is a source waiting for its turn?"""
+        return bool(self._ready)
+
+    def discover(self, now: float, now_ms: int, *, everything: bool = False) -> None:
+        """Scan what is due and take in what changed."""
+        if not self.watch.covers_all and now - self._covered_at >= self._hot:
+            self._covered_at = now
+            self.watch.cover()
+        for directory in self.watch.directories():
+            self.discovery.touch(directory, now)
+        if everything:
+            self.discovery.make_all_due()
+        moved_in = self.watch.moved_in()
+        if self.discovery.next_due() <= now:
+            self._scan(now, now_ms, everything=everything)
+        for path in moved_in:
+            self.artifacts.touched(path, now, renamed_into_place=True)
+
+    def wake(self, now: float) -> None:
+        """Give a turn to what the watch named, and to what is due for a look."""
+        for path in self.watch.modified():
+            source = self.catalogue.at(path)
+            if source is not None:
+                self.catalogue.revive(source, now)
+                self._give_turn(source)
+            else:
+                self.artifacts.touched(path, now)
+        while self._looks and self._looks[0][0] <= now and self._budget.has_room(now):
+            due, number = heapq.heappop(self._looks)
+            source = self.catalogue.sources.get(number)
+            if source is not None and source.next_look == due and not source.over:
+                self._budget.spend(1)
+                self._give_turn(source)
+        if now - self._swept_at >= SWEEP_SECONDS:
+            self._swept_at = now
+            self.catalogue.sweep(now)
+
+    def reload(self, logs: Sequence[LogRule], artifacts: Sequence[ArtifactRule]) -> None:
+        """Go by new rules from the next scan on: offsets and streams stay as they are."""
+        self.catalogue.replace_rules(logs)
+        self.artifacts.replace_rules(artifacts)
+        matches = [rule.match for rule in logs] + [rule.match for rule in artifacts]
+        self.discovery.replace_rules(matches)
+        self.watch.cover(self.discovery.roots)
+
+    def look_at_everything(self, now: float, now_ms: int) -> None:
+        """One look at every directory and source, whatever it costs: before a drain ends."""
+        self.discover(now, now_ms, everything=True)
+        for source in self.catalogue.sources.values():
+            if not source.over:
+                self._give_turn(source)
+        self.artifacts.make_all_due(now)
+
+    def read(
+        self, now: float, now_ms: int, has_room: Callable[[], bool]
+    ) -> Iterator[tuple[StreamKey, Portion]]:
+        """One turn for each source that waits for one, while there is room for what it gives."""
+        again = []
+        for _ in range(len(self._ready)):
+            if not has_room():
+                break
+            source = self._ready.popleft()
+            if source.over:
+                source.queued = False
+                continue
+            if self.catalogue.waits_for_older(source):
+                again.append(source)
+                continue
+            source.queued = False
+            turn = self._tailer.turn(source, now, now_ms)
+            if turn.portion is not None:
+                self.last_growth = now
+                self._settle_filtered(turn.portion)
+                self._count(turn.portion.records)
+                if len(turn.portion.records):
+                    if source.rule.old_events_now:
+                        _forget_old_times(turn.portion.records, now_ms)
+                    yield source.key, turn.portion
+            self._after(source, turn, now, now_ms)
+        # Behind all others; the older file it waits for has a turn before it.
+        self._ready.extend(again)
+
+    def next_due(self) -> float:
+        """Monotonic time of the next scan, look or artifact."""
+        look = self._looks[0][0] if self._looks else float("inf")
+        return min(look, self.discovery.next_due(), self.artifacts.next_due())
+
+    def _scan(self, now: float, now_ms: int, *, everything: bool) -> None:
+        changes = self.discovery.scan(now, whatever_it_costs=everything)
+        for path in changes.vanished:
+            self.catalogue.vanished(path, now)
+            self.artifacts.vanished(path, now)
+        for directory in changes.lost:
+            self.watch.lost(directory)
+        logs = []
+        for found in changes.found:
+            if found.rule.kind == "log":
+                logs.append(found)
+            else:
+                self.artifacts.found(found, now)
+        if changes.found:
+            self.last_growth = now
+        for source in self.catalogue.admit(logs, now, now_ms):
+            self._give_turn(source)
+        for path in self.catalogue.unreadable:
+            self.discovery.forget(path)
+
+    def _give_turn(self, source: Source) -> None:
+        if not source.queued and not source.over:
+            source.queued = True
+            self._ready.append(source)
+
+    def _after(self, source: Source, turn: Turn, now: float, now_ms: int) -> None:
+        if turn.verdict is Verdict.REPLACED:
+            successor = self.catalogue.replaced(source, now, now_ms)
+            if successor is not None:
+                self._give_turn(successor)
+            return
+        if turn.verdict is Verdict.MOVED:
+            self.catalogue.lost(source, now)
+            self.discovery.touch(source.path.rpartition("/")[0], now)
+        elif self.catalogue.wants_fingerprint(source):
+            self.catalogue.fingerprint(source, self._tailer.head(source))
+        if turn.more:
+            self._give_turn(source)
+            return
+        source.next_look = self._next_look(source, now)
+        heapq.heappush(self._looks, (source.next_look, source.id))
+
+    def _next_look(self, source: Source, now: float) -> float:
+        if source.problem is not None:
+            return now + min(LONGEST_STUCK_WAIT, self._hot * 2.0 ** min(source.failures, 6))
+        quiet = now - source.grew_at
+        due = now + interval(quiet, self._hot, self._cold)
+        if source.shrunk_at is not None:
+            due = min(due, source.shrunk_at + CONFIRM_AFTER)
+        if source.nul_at >= 0:
+            due = min(due, max(now + 0.05, source.nul_since + NUL_PATIENCE))
+        if source.unread:
+            waits = [source.rule.group_wait, source.rule.partial if source.leaving else None]
+            for wait in waits:
+                if wait is not None and quiet < wait:
+                    due = min(due, source.grew_at + wait)
+        return due
+
+    def _settle_filtered(self, portion: Portion) -> None:
+        records = portion.records
+        if not records.filtered:
+            return
+        spans = []
+        for start, end in records.filtered:
+            marker = Marker.of(portion.bytes_before(end))
+            resume = records.resumes.get(end)
+            spans.append(Span(portion.source, start, end, "filtered", *marker, resume))
+            self._totals.bytes_filtered += end - start
+        self._record(Settled(None, tuple(spans)))
+
+    def _count(self, records: Records) -> None:
+        totals = self._totals
+        totals.invalid_lines += records.invalid
+        totals.broken_json += records.broken_json
+        totals.redacted += records.redacted
+        totals.lines_split += sum(resume.part == 2 for resume in records.resumes.values())
+        for rule, events in records.filtered_events.items():
+            totals.count_filtered(rule, events)
+
+
+def _forget_old_times(records: Records, now_ms: int) -> None:
+    """`out_of_range: now`: what is too old for CloudWatch gets the arrival time instead."""
+    oldest = now_ms - TOO_OLD_MS
+    records.timestamps = [NO_TIME if time < oldest else time for time in records.timestamps]

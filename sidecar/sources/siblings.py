@@ -1,0 +1,32 @@
+"""Which names a rotation gives to a file: NAME.N, NAME-DATE and NAME.DATE, each also .gz."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import Literal
+
+_DATE = r"\d{4}-?\d{2}-?\d{2}(?:[-_T.]?\d{2}(?:[-:_.]?\d{2}){0,2}|-\d{10})?"
+_ROTATED = re.compile(rf"(?P<name>.+?)(?:\.\d{{1,6}}|[-.]{_DATE}(?:\.\d{{1,6}})?)(?P<gz>\.gz)?\Z")
+
+Rotated = Literal["auto", "off"] | tuple[str, ...]
+
+
+def base_names(name: str, rotated: Rotated) -> list[str]:
+    """The names that `name` may have had before it was rotated, the likeliest first.
+
+    With a list of globs, a name that matches one is the sibling of every file whose name it
+    begins with; the shortest beginning is a guess, so all of them are given, longest first.
+    """
+    if rotated == "off":
+        return []
+    if rotated == "auto":
+        match = _ROTATED.match(name)
+        return [match["name"]] if match else []
+    if any(fnmatch.fnmatchcase(name, pattern) for pattern in rotated):
+        return [name[:end] for end in range(len(name) - 1, 0, -1) if name[end] in ".-_"]
+    return []
+
+
+def is_compressed(name: str) -> bool:
+    return name.endswith(".gz")

@@ -1,0 +1,137 @@
+"""A source: one file's content, however often it is renamed, and how far it has been read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sidecar.model.assembler import Assembler
+from sidecar.model.batch import StreamKey
+from sidecar.model.ledger import SourceRecord
+from sidecar.sources.rules import LogRule
+
+State = Literal["active", "idle", "rotated", "finished", "stuck"]
+
+MARK_SECONDS = 1.0
+MOST_MARKS = 64
+"""How finely and how far back a source remembers its growth, to tell how old its backlog is."""
+
+IDLE_AFTER = 60.0
+"""Seconds without growth after which a source is called idle."""
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """The live side of a source; what must survive is in its `record`, which the ledger owns.
+
+    Offsets: `record.acknowledged` <= `position` <= `size`. Everything below `position` is in
+    records, filtered, or given up; between `position` and `size` lies what is still to be read or
+    an incomplete line. Times are monotonic seconds.
+    """
+
+    record: SourceRecord
+    rule: LogRule
+    assembler: Assembler
+    position: int
+    entry_inode: int
+    """The inode number its directory gives, which a layered file system may number otherwise."""
+    size: int = 0
+    tail: bytes = b""
+    """Up to 64 bytes before `position`: a read begins there, to see that the file is the same."""
+    seen_to: int = 0
+    """End of what has been read without finding a whole line in it."""
+    modified_ns: int = -1
+    grew_at: float = 0.0
+    growth: list[tuple[float, int]] = field(default_factory=list)
+    """When the file was seen to have reached which size, about one mark a second."""
+    shrunk_at: float | None = None
+    nul_at: int = -1
+    nul_since: float = 0.0
+    nul_skipped_from: int | None = None
+    """Start of a believed run of NULs that the next record's range takes in."""
+    exhausted: bool = False
+    """The last read found no whole line up to the end of the file."""
+    renamed_away: bool = False
+    """Its name is gone or another file's; the writer will end soon, or has."""
+    deleted: bool = False
+    missing_since: float | None = None
+    """Since when neither its name nor a descriptor leads to it."""
+    over: bool = False
+    """Nothing more will be read: truncated, replaced, or finished and let go."""
+    queued: bool = False
+    problem: str | None = None
+    failures: int = 0
+    next_look: float = 0.0
+    read_at: float = 0.0
+
+    @property
+    def id(self) -> int:
+        return self.record.source
+
+    @property
+    def path(self) -> str:
+        return self.record.path
+
+    @property
+    def inode(self) -> int:
+        return self.record.claim.inode
+
+    @property
+    def key(self) -> StreamKey:
+        return StreamKey(*self.record.feeds)
+
+    @property
+    def leaving(self) -> bool:
+        return self.renamed_away or self.deleted
+
+    @property
+    def unread(self) -> int:
+        return 0 if self.over else max(0, self.size - self.position)
+
+    @property
+    def partial(self) -> int:
+        """Bytes of an incomplete last line of a file that lives: no backlog."""
+        return self.unread if self.exhausted and not self.leaving else 0
+
+    @property
+    def unsettled(self) -> int:
+        """Bytes that are neither acknowledged, rejected, filtered nor gone."""
+        end = self.position if self.over else max(self.size, self.position)
+        return end - self.record.claim.start - sum(self.record.settled_bytes.values())
+
+    @property
+    def backlog(self) -> int:
+        return self.unsettled - self.partial
+
+    @property
+    def finished(self) -> bool:
+        return self.over and self.unsettled == 0
+
+    def note_growth(self, now: float) -> None:
+        """The file was seen to be larger than before."""
+        self.grew_at = now
+        if self.growth and now - self.growth[-1][0] < MARK_SECONDS:
+            return
+        acknowledged = self.record.acknowledged
+        if self.growth and self.growth[0][1] <= acknowledged:
+            self.growth = [mark for mark in self.growth if mark[1] > acknowledged]
+        if len(self.growth) >= MOST_MARKS:
+            del self.growth[1::2]
+        self.growth.append((now, self.size))
+
+    def lag(self, now: float) -> float:
+        """Seconds since the oldest byte of the backlog was first seen."""
+        if self.backlog <= 0:
+            return 0.0
+        acknowledged = self.record.acknowledged
+        seen = next((at for at, size in self.growth if size > acknowledged), self.grew_at)
+        return max(0.0, now - seen)
+
+    def state(self, now: float) -> State:
+        if self.problem is not None:
+            return "stuck"
+        if self.finished:
+            return "finished"
+        if self.leaving or self.over:
+            return "rotated"
+        return "active" if now - self.grew_at < IDLE_AFTER else "idle"

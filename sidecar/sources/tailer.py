@@ -1,0 +1,254 @@
+"""Reads a source on, one turn at a time: growth, truncation, holes, incomplete lines.
+
+Every look is an `fstat` of the held descriptor; every read begins a few bytes before the position
+and compares them, so that a file truncated and written anew between two looks is seen even where
+its size tells nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import dataclass
+
+import structlog
+
+from sidecar.model import fingerprint
+from sidecar.model.portion import Portion
+from sidecar.sources.descriptors import Changed, Descriptors, Moved, open_file
+from sidecar.sources.source import Source
+from sidecar.telemetry import Totals
+
+log = structlog.get_logger(__name__)
+
+READ_BYTES = 256 * 1024
+"""One turn of a source. EFS bills a read as at least 32 KiB; larger turns gain nothing more and
+make the others wait."""
+
+MOST_READ_BYTES = 8 * 1024 * 1024
+"""A turn's bound while a line is longer than `READ_BYTES`: several of the longest events."""
+
+CONFIRM_AFTER = 0.05
+"""Seconds between seeing a smaller size and believing it: a fresh look decides."""
+
+NUL_PATIENCE = 1.0
+"""Seconds a run of NULs is held before it is believed; over NFS, out-of-order writes show holes
+that fill in later."""
+
+
+class Verdict(enum.Enum):
+    """What a turn found out beside what it read."""
+
+    SAME = "same"
+    REPLACED = "replaced"
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn of a source gave; `more` asks for another turn at once."""
+
+    portion: Portion | None = None
+    more: bool = False
+    verdict: Verdict = Verdict.SAME
+
+
+class Tailer:
+    """Takes sources a turn further; the only code that reads log files."""
+
+    def __init__(self, descriptors: Descriptors, totals: Totals) -> None:
+        self._descriptors = descriptors
+        self._totals = totals
+
+    def turn(self, source: Source, now: float, now_ms: int) -> Turn:
+        """Look at the source, and read at most one portion. Never raises for the volume's faults.
+
+        A fault makes the source `stuck`, with the reason in `problem`; others go on.
+        """
+        try:
+            descriptor = self._descriptors.of(source)
+            turn = self._look(source, descriptor, now, now_ms)
+        except Moved:
+            return Turn(verdict=Verdict.MOVED)
+        except Changed:
+            return Turn(verdict=Verdict.REPLACED)
+        except OSError as error:
+            self._stuck(source, error)
+            return Turn()
+        if source.problem is not None:
+            log.info("source_readable_again", path=source.path)
+            source.problem = None
+            source.failures = 0
+        return turn
+
+    def head(self, source: Source) -> bytes:
+        """The file's first bytes, for the fingerprint; empty when they cannot be read."""
+        try:
+            self._totals.data_operations += 1
+            return os.pread(self._descriptors.of(source), fingerprint.FULL, 0)
+        except (OSError, Moved, Changed):
+            return b""
+
+    def _look(self, source: Source, descriptor: int, now: float, now_ms: int) -> Turn:
+        self._totals.metadata_operations += 1
+        seen = os.fstat(descriptor)
+        if source.deleted is False and seen.st_nlink == 0:
+            source.deleted = True
+        if seen.st_size < source.position:
+            return self._shrunk(source, now)
+        source.shrunk_at = None
+        written = seen.st_mtime_ns != source.modified_ns
+        grown = seen.st_size > source.size
+        source.size = seen.st_size
+        if grown:
+            source.note_growth(now)
+            source.exhausted = False
+        source.modified_ns = seen.st_mtime_ns
+        if source.unread == 0:
+            if written and not self._same_tail(source, descriptor):
+                return Turn(verdict=Verdict.REPLACED)
+            return Turn()
+        return self._read(source, descriptor, now, now_ms)
+
+    def _shrunk(self, source: Source, now: float) -> Turn:
+        """A size below the position: believed after a second, fresh look at the file itself."""
+        if source.shrunk_at is None:
+            source.shrunk_at = now
+            return Turn()
+        if now - source.shrunk_at < CONFIRM_AFTER:
+            return Turn()
+        self._totals.metadata_operations += 1
+        if source.leaving:
+            return Turn(verdict=Verdict.REPLACED)
+        try:
+            descriptor = open_file(source.path)
+        except FileNotFoundError:
+            return Turn(verdict=Verdict.MOVED)
+        try:
+            fresh = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        if fresh.st_ino == source.inode and fresh.st_size >= source.position:
+            source.shrunk_at = None
+            return Turn()
+        return Turn(verdict=Verdict.REPLACED)
+
+    def _same_tail(self, source: Source, descriptor: int) -> bool:
+        if not source.tail:
+            return True
+        at = source.position - len(source.tail)
+        self._totals.data_operations += 1
+        return os.pread(descriptor, len(source.tail), at) == source.tail
+
+    def _read(self, source: Source, descriptor: int, now: float, now_ms: int) -> Turn:
+        quiet = now - source.grew_at
+        finished = source.leaving and quiet >= source.rule.partial
+        wait = source.rule.group_wait
+        close = wait is not None and quiet >= wait
+        held = source.nul_at >= 0 and now - source.nul_since >= NUL_PATIENCE
+        if source.size <= source.seen_to and not (finished or close or held):
+            source.exhausted = source.nul_at < 0
+            return Turn()
+        known = source.seen_to - source.position
+        is_long = known >= READ_BYTES and not (finished or close or held)
+        if is_long and not self._line_may_end(source, descriptor, known):
+            return Turn(more=source.seen_to < source.size)
+        before = len(source.tail)
+        length = min(MOST_READ_BYTES, max(READ_BYTES, known + READ_BYTES))
+        data = os.pread(descriptor, length + before, source.position - before)
+        self._totals.data_operations += 1
+        self._totals.read_bytes += len(data)
+        if data[:before] != source.tail:
+            return Turn(verdict=Verdict.REPLACED)
+        data = data[before:]
+        read_to = source.position + len(data)
+        at_end = read_to >= source.size
+        start = source.position
+        text = self._past_nuls(source, data, now, finished=finished and at_end)
+        portion = self._assemble(
+            source,
+            text,
+            now,
+            now_ms,
+            close=close and at_end,
+            finished=finished and at_end,
+        )
+        source.tail = (source.tail + data[: source.position - start])[-64:]
+        source.seen_to = read_to
+        source.exhausted = at_end and source.nul_at < 0
+        more = source.seen_to < source.size and (portion is not None or source.nul_at < 0)
+        return Turn(portion, more)
+
+    def _line_may_end(self, source: Source, descriptor: int, known: int) -> bool:
+        """Look only at what is new of a long incomplete line: reading it whole each time it grows
+        would cost its square."""
+        fresh = os.pread(descriptor, READ_BYTES, source.seen_to)
+        self._totals.data_operations += 1
+        self._totals.read_bytes += len(fresh)
+        if b"\n" in fresh or known + len(fresh) > source.rule.assembly.max_event_bytes:
+            return True
+        source.seen_to += len(fresh)
+        source.exhausted = source.seen_to >= source.size
+        return False
+
+    def _assemble(
+        self, source: Source, text: bytes, now: float, now_ms: int, *, close: bool, finished: bool
+    ) -> Portion | None:
+        start = source.position
+        records = source.assembler.feed(text, start, now_ms, close=close, finished=finished)
+        source.position = records.consumed
+        if source.nul_skipped_from is not None and records.consumed > start:
+            # The believed run of NULs belongs to what follows it, so that ranges stay without gaps.
+            if records.starts and records.starts[0] == start:
+                records.starts[0] = source.nul_skipped_from
+            elif records.filtered:
+                records.filtered[0] = (source.nul_skipped_from, records.filtered[0][1])
+            source.nul_skipped_from = None
+        if not records.ends and not records.filtered:
+            return None
+        return Portion(source.id, records, text, start, now)
+
+    def _past_nuls(self, source: Source, data: bytes, now: float, *, finished: bool) -> bytes:
+        """The part of `data` that may be assembled now; moves past a run that is believed."""
+        if source.assembler.wide:
+            return data
+        first = data.find(0)
+        if first < 0:
+            source.nul_at = -1
+            return data
+        at = source.position + first
+        if source.nul_at != at:
+            source.nul_at, source.nul_since = at, now
+        elif now - source.nul_since >= NUL_PATIENCE or finished:
+            return self._believe_nuls(source, data, first, now, finished=finished)
+        return data[: data.rfind(b"\n", 0, first) + 1]
+
+    def _believe_nuls(
+        self, source: Source, data: bytes, first: int, now: float, *, finished: bool
+    ) -> bytes:
+        rest = data[first:].lstrip(b"\0")
+        run = len(data) - first - len(rest)
+        if not rest and not finished:
+            # Nothing after it yet: it may still fill in, and there is nothing to ship.
+            source.nul_at = -1 if source.position + len(data) >= source.size else source.nul_at
+            if source.nul_at < 0:
+                return b""
+        self._totals.nul_bytes_skipped += run
+        log.warning("nul_run_skipped", path=source.path, offset=source.position + first, bytes=run)
+        source.nul_at = -1
+        if first:
+            # Inside a line: it is shipped as it is, up to its end.
+            end = data.find(b"\n", first + run)
+            return data[: end + 1] if end >= 0 else data
+        if source.nul_skipped_from is None:
+            source.nul_skipped_from = source.position
+        source.position += run
+        return self._past_nuls(source, rest, now, finished=finished)
+
+    def _stuck(self, source: Source, error: OSError) -> None:
+        self._descriptors.close(source)
+        source.failures += 1
+        text = f"{error.strerror or error} ({error.__class__.__name__})"
+        if source.problem != text:
+            log.warning("source_stuck", path=source.path, error=text)
+        source.problem = text

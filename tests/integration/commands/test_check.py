@@ -1,0 +1,303 @@
+"""`sidecar check` on real directories and against the strict CloudWatch; nothing is left behind."""
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.commands.shell import sidecar
+from tests.support.cloudwatch import StrictCloudWatch
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """A volume with one log file and a configuration beside it."""
+    logs = tmp_path / "volume" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "a.log").write_text("line\n", encoding="utf-8")
+    return tmp_path / "volume"
+
+
+@pytest.fixture
+def cloudwatch() -> Iterator[StrictCloudWatch]:
+    """A strict CloudWatch."""
+    with StrictCloudWatch() as double:
+        yield double
+
+
+def configured(volume: Path, **more: Any) -> str:
+    """The path of a configuration for the volume."""
+    settings = {
+        "state_dir": str(volume / ".sidecar" / "state"),
+        "log_group": "/ecs/reports",
+        "logs": [{"include": [f"{volume}/logs/**/*.log"]}],
+        "http": {"port": 0},
+        **more,
+    }
+    file = volume.parent / "sidecar.yaml"
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    return str(file)
+
+
+def findings(
+    *arguments: str, environ: Mapping[str, str] | None = None, status: int = 0
+) -> dict[str, dict[str, str]]:
+    """What `check --json` found, by item."""
+    result = sidecar("check", "--json", *arguments, environ=environ)
+    assert result.returncode == status, result.stdout + result.stderr
+    assert result.stderr == ""
+    document = json.loads(result.stdout)
+    assert document["ok"] is (status == 0)
+    return {finding["item"]: finding for finding in document["findings"]}
+
+
+def tree(top: Path) -> list[tuple[str, int, int]]:
+    """Everything below a directory, with sizes and modification times of files."""
+    return sorted(
+        (str(path.relative_to(top)), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in top.rglob("*")
+        if path.is_file()
+    ) + sorted((str(path.relative_to(top)), 0, 0) for path in top.rglob("*") if path.is_dir())
+
+
+def test_sound_volume_passes_and_is_left_as_it_was(volume: Path) -> None:
+    """State directory, lock, file, link and logs are tried; the volume is then as before."""
+    before = tree(volume)
+
+    found = findings("--config", configured(volume))
+
+    assert tree(volume) == before
+    assert found[f"state_dir {volume}/.sidecar/state"]["result"] == "ok"
+    assert found["state_dir lock"]["result"] == "ok"
+    assert found["state_dir write, fsync, rename"]["result"] == "ok"
+    assert found["state_dir hard link"]["result"] == "ok"
+    logs = found[f"logs[0] {volume}/logs/**/*.log"]
+    assert (logs["result"], logs["detail"].split(",")[0]) == ("ok", "1 files match")
+
+
+def test_existing_state_is_not_touched(volume: Path) -> None:
+    """A state directory in use keeps all its files."""
+    state = volume / ".sidecar" / "state" / "members"
+    state.mkdir(parents=True)
+    (state / "journal").write_bytes(b"x")
+    before = tree(volume)
+
+    findings("--config", configured(volume))
+
+    assert tree(volume) == before
+
+
+def test_table_is_for_people(volume: Path) -> None:
+    """Without --json there is a table of item, result and advice."""
+    result = sidecar("check", "--config", configured(volume))
+
+    assert result.returncode == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].split()[:2] == ["ITEM", "RESULT"]
+    assert any(line.startswith("state_dir lock") and " ok " in line for line in lines)
+
+
+def test_missing_root_is_a_warning(volume: Path) -> None:
+    """Files of a directory that is not there yet are found when it appears."""
+    entry = {"include": [f"{volume}/later/*.log"]}
+    found = findings("--config", configured(volume, logs=[entry]))
+
+    finding = found[f"logs[0] {volume}/later/*.log"]
+    assert finding["result"] == "warning"
+    assert "when it appears" in finding["remedy"]
+
+
+def test_state_dir_below_a_file_fails(volume: Path) -> None:
+    """A state directory that cannot be made fails, with the user it was tried as."""
+    found = findings(
+        "--config", configured(volume, state_dir=f"{volume}/logs/a.log/state"), status=2
+    )
+
+    finding = found[f"state_dir {volume}/logs/a.log/state"]
+    assert finding["result"] == "failed"
+    assert f"uid {os.geteuid()}" in finding["detail"]
+    assert "access point" in finding["remedy"]
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o500])
+def test_permissions_that_do_not_fit(volume: Path, mode: int) -> None:
+    """Without root's privileges a closed directory fails, and the advice names owner and uid."""
+    closed = volume / "closed"
+    closed.mkdir(mode=mode)
+    config = configured(volume, state_dir=f"{closed}/state")
+    for parent in (volume, *volume.parents):
+        if os.access(parent, os.W_OK) and parent.stat().st_uid == os.geteuid():
+            parent.chmod(parent.stat().st_mode | 0o055)
+    result = as_nobody("check", "--json", "--config", config)
+
+    assert result.returncode == 2
+    finding = json.loads(result.stdout)["findings"][1]
+    assert finding["result"] == "failed"
+    assert "Permission denied" in finding["detail"]
+
+
+def as_nobody(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command without the privileges that root's tests would have."""
+    import sys
+
+    drop = (
+        "import os, sys\n"
+        "from sidecar.__main__ import main\n"
+        "import sidecar.commands.check, sidecar.delivery.probe, botocore.loaders\n"
+        "if os.geteuid() == 0:\n"
+        "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        f"sys.exit(main({list(arguments)!r}))\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", drop],
+        env={"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_port_in_use_is_a_warning(volume: Path) -> None:
+    """Another sidecar may be running here: that is said, and is no failure."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        found = findings("--config", configured(volume, http={"port": port}))
+
+    assert found[f"http 127.0.0.1:{port}"]["result"] == "warning"
+
+
+def test_missing_region_and_credentials(volume: Path) -> None:
+    """They are warnings offline, where a configuration is tried elsewhere, and failures online."""
+    config = configured(volume)
+
+    offline = findings("--config", config)
+    online = findings("--config", config, "--online", status=2)
+
+    assert {offline[f"AWS {what}"]["result"] for what in ("region", "credentials")} == {"warning"}
+    assert {online[f"AWS {what}"]["result"] for what in ("region", "credentials")} == {"failed"}
+
+
+def test_misspelt_variable_is_a_warning(volume: Path) -> None:
+    """A variable that is nearly one of ours is named."""
+    found = findings("--config", configured(volume), environ={"SIDECAR_LOGGROUP": "/x"})
+
+    assert found["SIDECAR_LOGGROUP"]["remedy"] == "did you mean SIDECAR_LOG_GROUP?"
+
+
+@pytest.mark.parametrize(
+    ("groups", "stream_creation"),
+    [({}, "ok"), ({"/ecs/reports": ()}, "unproven"), ({"/ecs/reports": ("a", "b")}, "ok")],
+)
+def test_online_leaves_nothing_behind(
+    volume: Path,
+    cloudwatch: StrictCloudWatch,
+    groups: dict[str, tuple[str, ...]],
+    stream_creation: str,
+) -> None:
+    """Whatever exists, every permission is asked about and CloudWatch is then as before."""
+    for group, streams in groups.items():
+        cloudwatch.create(group, *streams)
+    before = (contents(cloudwatch), cloudwatch.all_events())
+
+    found = findings("--config", configured(volume), "--online", environ=cloudwatch.environment())
+
+    assert (contents(cloudwatch), cloudwatch.all_events()) == before
+    assert found["logs:PutLogEvents /ecs/reports"]["result"] == "ok"
+    assert found["logs:GetLogEvents /ecs/reports"]["result"] == "ok"
+    assert found["logs:CreateLogStream /ecs/reports"]["result"] == stream_creation
+    assert ("logs:CreateLogGroup /ecs/reports" in found) is (not groups)
+
+
+def contents(cloudwatch: StrictCloudWatch) -> list[tuple[object, ...]]:
+    """Every group with its retention and streams, as CloudWatch itself describes them."""
+    client = cloudwatch.client()
+    return [
+        (
+            group["logGroupName"],
+            group.get("retentionInDays"),
+            tuple(
+                stream["logStreamName"]
+                for stream in client.describe_log_streams(logGroupName=group["logGroupName"])[
+                    "logStreams"
+                ]
+            ),
+        )
+        for group in client.describe_log_groups()["logGroups"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["PutLogEvents", "GetLogEvents", "CreateLogStream", "CreateLogGroup", "PutRetentionPolicy"],
+)
+def test_each_denied_permission_fails(
+    volume: Path, cloudwatch: StrictCloudWatch, action: str
+) -> None:
+    """A denied action is named with what to allow, and the others are asked about all the same."""
+    cloudwatch.faults.add("access_denied", operation=action)
+
+    found = findings(
+        "--config", configured(volume), "--online", environ=cloudwatch.environment(), status=2
+    )
+
+    results = {item: finding["result"] for item, finding in found.items() if "logs:" in item}
+    failed = [item for item, result in results.items() if result == "failed"]
+    assert failed == [f"logs:{action} /ecs/reports"]
+    assert f"logs:{action}" in found[failed[0]]["remedy"]
+    assert len(results) == 5
+
+
+def test_permission_to_describe_is_not_needed(volume: Path, cloudwatch: StrictCloudWatch) -> None:
+    """A task role without Describe passes; what cannot be proved without it is said to be so."""
+    cloudwatch.create("/ecs/reports", "a")
+    cloudwatch.faults.add("access_denied", operation="Describe*")
+
+    found = findings("--config", configured(volume), "--online", environ=cloudwatch.environment())
+
+    assert found["logs:CreateLogStream /ecs/reports"]["result"] == "unproven"
+    assert cloudwatch.streams() == [("/ecs/reports", "a")]
+
+
+def test_group_that_may_not_be_created_must_exist(
+    volume: Path, cloudwatch: StrictCloudWatch
+) -> None:
+    """With create.groups off a missing group fails the check."""
+    config = configured(volume, create={"groups": False})
+
+    found = findings("--config", config, "--online", environ=cloudwatch.environment(), status=2)
+
+    assert found["log group /ecs/reports"]["result"] == "failed"
+
+
+@pytest.mark.parametrize("fault", ["expired_token", "unrecognized"])
+def test_useless_credentials_are_told_once(
+    volume: Path, cloudwatch: StrictCloudWatch, fault: str
+) -> None:
+    """Where no request can succeed there is one failure and not one for every permission."""
+    cloudwatch.faults.add(fault)
+
+    found = findings(
+        "--config", configured(volume), "--online", environ=cloudwatch.environment(), status=2
+    )
+
+    assert found["AWS"]["result"] == "failed"
+    assert not [item for item in found if item.startswith("logs:")]
+
+
+def test_unreachable_is_told_once(volume: Path, cloudwatch: StrictCloudWatch) -> None:
+    """An endpoint that refuses connections is one failure that says so."""
+    cloudwatch.faults.add("down", mode="refuse")
+
+    found = findings(
+        "--config", configured(volume), "--online", environ=cloudwatch.environment(), status=2
+    )
+
+    assert "cannot be reached" in found["AWS"]["detail"]

@@ -1,0 +1,185 @@
+"""The ledger: the fold of a journal."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.model.fingerprint import Fingerprint, Marker
+from sidecar.model.journal import (
+    BatchAbandoned,
+    Entry,
+    Settled,
+    SourceClaimed,
+    SourceFingerprinted,
+    SourceForgotten,
+    Span,
+)
+from sidecar.model.records import Resume
+from tests.unit.entries import claimed, delivered, fold, histories, intent, span
+
+
+@given(histories())
+def test_a_snapshot_rebuilds_the_ledger(history: list[Entry]) -> None:
+    """Folding the fewest entries gives what folding all of them gave."""
+    ledger = fold(history)
+    assert fold(list(ledger.entries())) == ledger
+
+
+@given(histories())
+def test_c03_the_checkpoint_never_passes_an_unsettled_byte(history: list[Entry]) -> None:
+    """However settlements are ordered, the checkpoint ends the unbroken run of settled bytes.
+
+    Would catch: `settle` moving `acknowledged` to `span.end` whenever it is larger.
+    """
+    settled: dict[int, set[int]] = {}
+    starts = {e.source: e.start for e in history if isinstance(e, SourceClaimed)}
+    for upto in range(len(history)):
+        entry = history[upto]
+        if isinstance(entry, SourceClaimed):
+            settled[entry.source] = set()
+        elif isinstance(entry, Settled):
+            for one in entry.spans:
+                if one.source in settled:
+                    first = max(one.start, starts[one.source])
+                    settled[one.source].update(range(first, one.end))
+        elif isinstance(entry, SourceForgotten):
+            settled.pop(entry.source, None)
+    ledger = fold(history)
+    assert set(ledger.sources) == set(settled)
+    for number, record in ledger.sources.items():
+        low_water = starts[number]
+        while low_water in settled[number]:
+            low_water += 1
+        assert record.acknowledged == low_water
+        assert sum(record.settled_bytes.values()) == len(settled[number])
+        assert {b for r in record.beyond for b in range(*r)} == {
+            b for b in settled[number] if b >= low_water
+        }
+        if low_water > starts[number]:
+            assert record.marker == Marker(1, low_water)
+
+
+@given(histories())
+def test_the_checkpoint_never_goes_back(history: list[Entry]) -> None:
+    """No entry makes a checkpoint smaller."""
+    ledger = fold([])
+    for entry in history:
+        before = {number: record.acknowledged for number, record in ledger.sources.items()}
+        ledger.apply(entry)
+        for number, record in ledger.sources.items():
+            assert record.acknowledged >= before.get(number, 0)
+
+
+@given(histories(), st.data())
+def test_lines_written_twice_change_nothing(history: list[Entry], data: st.DataObject) -> None:
+    """After a failed write the last lines are written again; the ledger is the same."""
+    end = data.draw(st.integers(0, len(history)))
+    start = data.draw(st.integers(0, end))
+    assert fold(history[:end] + history[start:end] + history[end:]) == fold(history)
+
+
+def test_acknowledgements_in_any_order_end_alike() -> None:
+    """Four ranges settled in each of their 24 orders give one record, with the last marker."""
+    resume = Resume(30, 2, 5)
+    spans = [
+        span(1, 0, 10),
+        span(1, 10, 20, "rejected"),
+        span(1, 20, 30, "filtered"),
+        span(1, 30, 40)._replace(resume=resume),
+    ]
+    for order in itertools.permutations(spans):
+        record = fold([claimed(1), *(Settled(None, (one,)) for one in order)]).sources[1]
+        assert record.acknowledged == 40
+        assert (record.marker, record.resume) == (Marker(1, 40), resume)
+        assert record.settled_bytes == {"delivered": 20, "rejected": 10, "filtered": 10, "gone": 0}
+        assert not record.beyond
+        assert not record.edges
+
+
+def test_a_resume_is_gone_once_the_checkpoint_moved_on() -> None:
+    """Where an oversize line goes on concerns only the checkpoint inside that line."""
+    inside = Settled(None, (Span(1, 0, 10, "delivered", resume=Resume(0, 2, -1)),))
+    ledger = fold([claimed(1), inside])
+    assert ledger.sources[1].resume == Resume(0, 2, -1)
+    ledger.apply(delivered(1, 10, 20))
+    assert ledger.sources[1].resume is None
+
+
+def test_a_source_starts_at_its_start_offset() -> None:
+    """Bytes before the start are not ours: neither backlog nor counted."""
+    ledger = fold([claimed(1, start=100), delivered(1, 50, 150)])
+    assert ledger.sources[1].acknowledged == 150
+    assert ledger.settled_bytes()["delivered"] == 50
+
+
+def test_an_intent_is_open_until_its_result() -> None:
+    """Only intents without a result are unknown."""
+    ledger = fold([claimed(1), intent(1, (1, 0, 10)), intent(2, (1, 10, 20))])
+    assert set(ledger.intents) == {1, 2}
+    ledger.apply(delivered(1, 10, 20, batch=2))
+    assert set(ledger.intents) == {1}
+    ledger.apply(Settled(1, ()))
+    assert not ledger.intents
+    assert ledger.sources[1].acknowledged == 0
+
+
+def test_an_abandoned_batch_counts_as_possible_duplicates() -> None:
+    """Its events may be stored twice, and that number survives a snapshot."""
+    ledger = fold([claimed(1), intent(1, (1, 0, 10)), BatchAbandoned(1), BatchAbandoned(1)])
+    assert ledger.possible_duplicates == 3
+    assert fold(list(ledger.entries())).possible_duplicates == 3
+
+
+def test_arrival_times_are_remembered_by_stream() -> None:
+    """The newest arrival time survives a snapshot, so that the next one is later."""
+    ledger = fold([claimed(1), intent(1, (1, 0, 10), arrival=True), intent(2, (1, 10, 20))])
+    assert fold(list(ledger.entries())).arrivals == {("/g", "s"): 201}
+
+
+def test_numbers_are_never_used_again() -> None:
+    """The number of a forgotten source stays taken, in snapshots too."""
+    ledger = fold([claimed(1), claimed(2), intent(7, (2, 0, 1)), SourceForgotten(2)])
+    again = fold(list(ledger.entries()))
+    assert (again.next_source, again.next_batch) == (3, 8)
+    assert not ledger.apply(claimed(2))
+    assert set(ledger.sources) == {1}
+
+
+def test_a_forgotten_source_leaves_nothing_behind() -> None:
+    """With its last source a stream's arrival time and the source's intents go."""
+    ledger = fold([claimed(1), intent(1, (1, 0, 10), arrival=True), SourceForgotten(1)])
+    assert not ledger.sources
+    assert not ledger.intents
+    assert not ledger.arrivals
+
+
+def test_c06_the_ledger_of_100_000_past_files_stays_small() -> None:
+    """Once forgotten, past files cost no entry in the snapshot.
+
+    Would catch: `_forgotten` keeping the stream's arrival time.
+    """
+    ledger = fold([])
+    for number in range(1, 100_001):
+        ledger.apply(claimed(number, stream=f"s{number}"))
+        ledger.apply(delivered(number, 0, 10))
+        ledger.apply(SourceForgotten(number))
+    assert len(list(ledger.entries())) == 1
+
+
+def test_what_speaks_of_unknown_sources_is_told() -> None:
+    """When a claim was lost, its later entries change nothing and say so."""
+    ledger = fold([claimed(1)])
+    assert ledger.apply(delivered(1, 0, 5))
+    assert not ledger.apply(delivered(9, 0, 5))
+    assert not ledger.apply(intent(1, (9, 0, 5)))
+    assert not ledger.apply(SourceFingerprinted(9, 1, "00"))
+    assert set(ledger.sources) == {1}
+    assert not ledger.intents
+
+
+def test_a_fingerprint_only_grows() -> None:
+    """A shorter one that comes later does not replace a longer one."""
+    long, short = Fingerprint.of(b"abcdef"), Fingerprint.of(b"abc")
+    ledger = fold([claimed(1), SourceFingerprinted(1, *long), SourceFingerprinted(1, *short)])
+    assert ledger.sources[1].fingerprint == long
