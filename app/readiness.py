@@ -62,7 +62,10 @@ def store(path: Path) -> None:
     """Write and remove PROBE_BYTES; raises OSError where the volume does not take them."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o660)
     try:
-        os.write(descriptor, b"\0" * PROBE_BYTES)
+        rest = PROBE_BYTES
+        while rest:
+            # A volume about to be full takes a part, and refuses at the next call.
+            rest -= os.write(descriptor, b"\0" * rest)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -17,6 +17,7 @@ SAMPLE_ROWS = 20
 SAMPLE_COLUMNS = 100
 LONGEST_VALUE = 200
 LONGEST_REASON = 400
+DELIMITERS = ",;\t|"
 
 Check = Callable[[], None]
 
@@ -77,9 +78,17 @@ def read_into(
         except duckdb.Error as error:
             first = first or error
             continue
+        if not warning and format_ is Format.CSV and _unparted(connection, parquet):
+            continue
         return int(rows), [warning] if warning else []
-    assert first is not None
-    raise first
+    raise first or duckdb.InvalidInputException("the columns cannot be told apart")
+
+
+def _unparted(connection: duckdb.DuckDBPyConnection, parquet: Path) -> bool:
+    """Whether the engine took whole rows for one column, as it does where lengths differ."""
+    columns = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(parquet)])
+    names = [str(row[0]) for row in columns.fetchall()]
+    return len(names) == 1 and any(delimiter in names[0] for delimiter in DELIMITERS)
 
 
 def _ways(format_: Format, source: Path) -> list[tuple[dict[str, str], str]]:

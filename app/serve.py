@@ -1,46 +1,24 @@
-"""One process that serves: its log file, its server, its end."""
+"""One process that serves: its server, its signals, its end."""
 
-import contextlib
 import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
 from types import FrameType
 
 import structlog
 import uvicorn
 
-from app.log_files import LogFile, LogSlot, drop_beyond
-from app.log_lines import configure, render
-from app.log_overflow import Overflow
 from app.log_writer import LogWriter
 from app.main import create
+from app.process_log import logging_to_volume
 from app.settings import Settings
-from app.volume import UMASK, Volume
+from app.volume import UMASK
 
-# What a stop may take beyond `stop_grace`: profiles let go, the log written and fsynced.
-STOP_MARGIN = 8.0
 # A client that keeps its connection for longer without a request gets a new one.
 KEEP_ALIVE_SECONDS = 75
 
 log = structlog.get_logger()
-
-
-@contextlib.contextmanager
-def logging_to_volume(settings: Settings) -> Iterator[LogWriter]:
-    """All logging of this process goes to its own file; on leaving it is written and fsynced."""
-    slot = LogSlot(Volume(settings.volume).logs / settings.task)
-    drop_beyond(slot.path, settings.log_keep)
-    file = LogFile(slot.path, max_bytes=settings.log_max_bytes, keep=settings.log_keep)
-    writer = LogWriter(file, Overflow(), render)
-    writer.start()
-    configure(settings.log_level, writer.append)
-    try:
-        yield writer
-    finally:
-        writer.close()
-        slot.close()
 
 
 class Stop:
@@ -99,7 +77,7 @@ def serve(settings: Settings, listener: socket.socket, *, parent: int | None = N
             timeout_graceful_shutdown=max(1, round(settings.stop_grace)),
         )
         server = _Server(config)
-        server.stop = Stop(server, settings.stop_grace + STOP_MARGIN, writer)
+        server.stop = Stop(server, settings.stop_deadline, writer)
         if parent is not None:
             threading.Thread(
                 target=_stop_without, args=(parent, server.stop), name="parent", daemon=True

@@ -15,6 +15,8 @@ from app.units import parse_duration, parse_size
 
 Size = Annotated[int, BeforeValidator(parse_size)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
+# What a stop may take beyond `stop_grace`: profiles let go, the log written and fsynced.
+STOP_MARGIN = 8.0
 COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -58,6 +60,11 @@ class Settings(BaseSettings):
     stop_grace: Duration = Field(
         default=20.0, ge=0, description="how long requests may finish after SIGTERM"
     )
+
+    @property
+    def stop_deadline(self) -> float:
+        """Seconds after SIGTERM at which the process ends by force."""
+        return self.stop_grace + STOP_MARGIN
 
     @field_validator("volume")
     @classmethod

@@ -11,16 +11,21 @@ from multiprocessing.context import SpawnProcess
 
 import structlog
 
-from app.serve import STOP_MARGIN, logging_to_volume, serve
+from app.process_log import logging_to_volume
 from app.settings import Settings
 
 # A process that dies at once is not started again more often than this.
 RESTART_SECONDS = 1.0
+# A process ends itself at its deadline; only one that cannot do even that is killed.
+KILL_MARGIN = 2.0
 
 log = structlog.get_logger()
 
 
 def _work(settings: Settings, listener: socket.socket) -> None:
+    # Here, so that the parent stays small: it neither serves nor profiles.
+    from app.serve import serve
+
     parent = multiprocessing.parent_process()
     status = serve(settings, listener, parent=parent.sentinel if parent else None)
     sys.stderr.flush()
@@ -49,7 +54,7 @@ def supervise(settings: Settings, listener: socket.socket) -> int:
             if len(processes) < settings.workers:
                 time.sleep(RESTART_SECONDS)
                 processes += [start() for _ in range(settings.workers - len(processes))]
-        return _stop(processes, settings.stop_grace + STOP_MARGIN + 2)
+        return _stop(processes, settings.stop_deadline + KILL_MARGIN)
 
 
 def _alive(process: SpawnProcess) -> bool:

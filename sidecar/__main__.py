@@ -123,7 +123,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import version
 
-        parser.exit(message=f"sidecar {version('efs-cloudwatch-sidecar')}\n")
+        sys.stdout.write(f"sidecar {version('efs-cloudwatch-sidecar')}\n")
+        parser.exit()
 
 
 def _fail(message: str, status: int) -> int:

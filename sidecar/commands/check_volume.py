@@ -109,7 +109,7 @@ def _entry(name: str, entry: LogEntry | ArtifactEntry) -> Iterator[Finding]:
 
 
 def _include(item: str, glob: Glob, excludes: list[Glob]) -> Finding:
-    if not Path(glob.fixed).exists():
+    if not _can_be_seen(Path(glob.fixed)):
         return Finding(
             item,
             "warning",
@@ -168,7 +168,7 @@ class _Look:
                         inner.append(entry.path)
                 elif entry.is_file() and self._is_wanted(entry.path):
                     self.matches += 1
-                    if not os.access(entry.path, os.R_OK):
+                    if not os.access(entry.path, os.R_OK, effective_ids=True):
                         self.refused.append(entry.path)
         for each in inner:
             with suppress(FileNotFoundError):
@@ -185,6 +185,14 @@ def _missing(directory: Path) -> list[Path]:
         missing.insert(0, directory)
         directory = directory.parent
     return missing
+
+
+def _can_be_seen(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def _quietly(act: Callable[[], None]) -> None:

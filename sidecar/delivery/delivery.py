@@ -29,6 +29,10 @@ from sidecar.telemetry import Totals
 log = structlog.get_logger(__name__)
 
 
+MOST_IDLE = 1000
+"""Streams with nothing to send that are remembered, to know when they were last sent to."""
+
+
 class Refuse(Protocol):
     """Keeps the dead letters of these events of a batch, durably; False when it could not."""
 
@@ -62,13 +66,14 @@ class Delivery:
         self._next_number = ledger.next_batch
         self._pace = Pace(in_flight, random.random)
         self._in_flight = in_flight
-        self._queues: dict[StreamKey, StreamQueue] = {}
+        self._busy: dict[StreamKey, StreamQueue] = {}
+        self._idle: dict[StreamKey, StreamQueue] = {}
         self._troubles: dict[StreamKey, Failure] = {}
         self._unkept: list[Result] = []
 
     @property
     def is_empty(self) -> bool:
-        return not self._queues
+        return not self._busy
 
     @property
     def under_way(self) -> int:
@@ -98,7 +103,7 @@ class Delivery:
         results = [*self._unkept, *self._senders.results()]
         self._unkept = []
         for result in results:
-            queue = self._queues[result.batch.key]
+            queue = self._busy[result.batch.key]
             queue.in_flight.pop(result.batch.number, None)
             if isinstance(result.outcome, Accepted):
                 self._accepted(queue, result, result.outcome, now_ms)
@@ -107,14 +112,16 @@ class Delivery:
             else:
                 self._failed(queue, result.batch, result.outcome, now)
             if queue.is_empty:
-                # What it knew of arrival times is in the ledger, through its intents.
                 self._troubles.pop(queue.key, None)
-                del self._queues[queue.key]
+                self._idle[queue.key] = self._busy.pop(queue.key)
+                if len(self._idle) > MOST_IDLE:
+                    # What it knew of arrival times is in the ledger, through its intents.
+                    del self._idle[next(iter(self._idle))]
         return len(results)
 
     def cut(self, now: float, now_ms: int) -> None:
         """Make batches of what is full or has waited long enough."""
-        for queue in self._queues.values():
+        for queue in self._busy.values():
             self.memory += queue.cut(now, now_ms, self._linger, self.number)
 
     def startable(self, now: float) -> list[Batch]:
@@ -123,7 +130,7 @@ class Delivery:
         progress = True
         while progress:
             progress = False
-            for queue in self._queues.values():
+            for queue in self._busy.values():
                 under_way = self._senders.under_way + len(started)
                 if not self._pace.allows(under_way, now):
                     return started
@@ -131,11 +138,12 @@ class Delivery:
                 if batch is not None:
                     queue.ready.popleft()
                     queue.in_flight[batch.number] = batch
+                    queue.sent_at = now
                     started.append(batch)
                     progress = True
         # A stream that was served first waits behind the others the next time.
         for key in {batch.key for batch in started}:
-            self._queues[key] = self._queues.pop(key)
+            self._busy[key] = self._busy.pop(key)
         return started
 
     def intend(self, batches: list[Batch], now_ms: int) -> None:
@@ -167,10 +175,10 @@ class Delivery:
     def next_due(self, now: float) -> float:
         """Seconds until something may be cut or sent without any outside event; 60 at most."""
         due = 60.0
-        for queue in self._queues.values():
-            since = queue.waiting_since
-            if since is not None:
-                due = min(due, since + self._linger - now)
+        for queue in self._busy.values():
+            cut = queue.cut_due(self._linger)
+            if cut is not None:
+                due = min(due, cut - now)
             if queue.ready:
                 due = min(due, max(queue.ready[0].not_before, self._pace.resumes_at) - now)
         if self._senders.under_way and due <= 0.0:
@@ -187,10 +195,12 @@ class Delivery:
         yield from seen.values()
 
     def _queue(self, key: StreamKey) -> StreamQueue:
-        queue = self._queues.get(key)
+        queue = self._busy.get(key)
         if queue is None:
-            queue = StreamQueue(key, self._ledger.arrivals.get(key, 0))
-            self._queues[key] = queue
+            queue = self._idle.pop(key, None)
+            if queue is None:
+                queue = StreamQueue(key, self._ledger.arrivals.get(key, 0))
+            self._busy[key] = queue
         return queue
 
     def _accepted(self, queue: StreamQueue, result: Result, outcome: Accepted, now_ms: int) -> None:
@@ -202,6 +212,7 @@ class Delivery:
             queue.in_flight[batch.number] = batch
             return
         self._pace.succeeded()
+        queue.is_proven = True
         self._troubles.pop(queue.key, None)
         self.memory -= batch.cost
         self._totals.events_delivered += batch.count - len(refused)

@@ -17,6 +17,9 @@ class StreamQueue:
         self.key = key
         self.newest_arrival = newest_arrival
         """The newest time of arrival given to an event, in ms: the next one is later."""
+        self.is_proven = False
+        """Has the stream taken a batch? Until then one at a time: it may have to be made first."""
+        self.sent_at = float("-inf")
         self.ready: deque[Batch] = deque()
         self.in_flight: dict[int, Batch] = {}
         self._portions: deque[Portion] = deque()
@@ -27,9 +30,9 @@ class StreamQueue:
     def is_empty(self) -> bool:
         return not (self._portions or self.ready or self.in_flight)
 
-    @property
-    def waiting_since(self) -> float | None:
-        return self._portions[0].read_at if self._portions else None
+    def cut_due(self, linger: float) -> float | None:
+        """When to cut at the latest what waits; None when nothing does."""
+        return self._portions[0].read_at + linger if self._portions else None
 
     def add(self, portion: Portion) -> None:
         self._portions.append(portion)
@@ -65,7 +68,7 @@ class StreamQueue:
     def may_send(self, batch: Batch, now: float) -> bool:
         """Would CloudWatch show this batch after those under way? It sorts by timestamp, so only
         equal or older ones have to wait for them."""
-        if now < batch.not_before:
+        if now < batch.not_before or (self.in_flight and not self.is_proven):
             return False
         return all(batch.least > other.greatest for other in self.in_flight.values())
 
@@ -80,6 +83,7 @@ class StreamQueue:
         return self._bytes >= encode.MAX_BATCH_BYTES or self._events >= encode.MAX_EVENTS
 
     def _is_due(self, now: float, linger: float) -> bool:
-        if not self.ready and not self.in_flight:
-            return True
-        return now - self._portions[0].read_at >= linger
+        """An idle stream's records go at once; a busy one's wait for company, or requests of a
+        few lines each would cost more than the lines."""
+        since = self.sent_at if not self.ready and not self.in_flight else self._portions[0].read_at
+        return now - since >= linger

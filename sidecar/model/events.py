@@ -19,6 +19,7 @@ class Events:
         self.now_ms = 0
         self.filters = Filters(rules.keep, rules.drop, rules.redact)
         self._limit = rules.max_event_bytes
+        self._most_empty = 1 if rules.multiline is None else rules.multiline.max_lines
         self._drops_empty = rules.empty_lines == "drop"
         self._times = times_for(rules)
         self.previous = previous
@@ -81,8 +82,11 @@ class Events:
         if 0 in sizes and not self._drops_empty:
             messages = [message or " " for message in messages]
             sizes = [size or 1 for size in sizes]
-        if self.filters.can_refuse or (self._drops_empty and 0 in sizes):
-            kept = self._kept(records, messages, starts, ends)
+        refused = self._refused(messages, sizes)
+        if refused:
+            for index in sorted(refused):
+                records.settle(starts[index], ends[index], refused[index])
+            kept = [index for index in range(len(messages)) if index not in refused]
             messages = [messages[i] for i in kept]
             heads = None if heads is None else [heads[i] for i in kept]
             starts = [starts[i] for i in kept]
@@ -98,20 +102,13 @@ class Events:
         records.ends.extend(ends)
         records.sizes.extend(sizes)
 
-    def _kept(
-        self, records: Records, messages: list[str], starts: list[int], ends: list[int]
-    ) -> list[int]:
-        kept = []
-        refusal = self.filters.refusal
-        for index, message in enumerate(messages):
-            # Without text it is empty; a group of empty lines is all line feeds.
-            empty = self._drops_empty and not message.strip("\n")
-            reason = "empty" if empty else refusal(message)
-            if reason is None:
-                kept.append(index)
-            else:
-                records.settle(starts[index], ends[index], reason)
-        return kept
+    def _refused(self, messages: Sequence[str], sizes: Sequence[int]) -> dict[int, str]:
+        refused = self.filters.refusals(messages)
+        if self._drops_empty and min(sizes) < self._most_empty:
+            # A group of empty lines is all line feeds.
+            empty = [i for i, message in enumerate(messages) if not message.strip("\n")]
+            refused.update(dict.fromkeys(empty, "empty"))
+        return refused
 
     def _timed(self, records: Records, heads: list[str]) -> list[int]:
         broken = self._times.broken

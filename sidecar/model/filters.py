@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from sidecar.model.assembly_rules import Redaction
 
@@ -21,18 +20,19 @@ class Filters:
     drop: tuple[re.Pattern[str], ...]
     redactions: tuple[Redaction, ...]
 
-    @property
-    def can_refuse(self) -> bool:
-        """Whether any message could be refused at all."""
-        return bool(self.keep or self.drop)
-
-    def refusal(self, message: str) -> Literal["keep", "drop"] | None:
-        """The rule that stops ``message``: no keep finds anything in it, or a drop does."""
-        if self.keep and not any(pattern.search(message) for pattern in self.keep):
-            return "keep"
-        if any(pattern.search(message) for pattern in self.drop):
-            return "drop"
-        return None
+    def refusals(self, messages: Sequence[str]) -> dict[int, str]:
+        """By index, the rule that stops a message: no keep finds anything in it, or a drop does."""
+        refused: dict[int, str] = {}
+        for rule in self.drop:
+            search = rule.search
+            refused.update((i, "drop") for i, text in enumerate(messages) if search(text))
+        if self.keep:
+            unkept = list(range(len(messages)))
+            for rule in self.keep:
+                search = rule.search
+                unkept = [i for i in unkept if not search(messages[i])]
+            refused.update((i, "keep") for i in unkept)
+        return refused
 
     def redact(self, text: str) -> str:
         """``text`` with every redaction applied, in order."""

@@ -5,14 +5,12 @@ file below); `*` and `?` stay within one name; `[a-z]`, `[!a-z]` and `{a,b}` mea
 a shell; a backslash makes the next character plain. A leading dot is a character like any other.
 """
 
-import itertools
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-# Braces multiply; a pattern that names more alternatives than this is a mistake.
-MOST_ALTERNATIVES: Final = 1000
+from sidecar.model.name_patterns import alternatives, name_regex
 
 _WILD: Final = frozenset("*?[")
 _ANY_DEPTH: Final = None
@@ -30,13 +28,13 @@ class Glob:
     def __init__(self, pattern: str, root: str | None = None) -> None:
         self.pattern = pattern
         base = None if root is None else normal_root(root)
-        alternatives = [_absolute(text, base) for text in _alternatives(pattern)]
-        self.fixed = posixpath.commonpath([_fixed(parts) for parts in alternatives])
+        choices = [_absolute(text, base) for text in alternatives(pattern)]
+        self.fixed = posixpath.commonpath([_fixed(parts) for parts in choices])
         if base is not None and not lies_within(self.fixed, base):
             raise ValueError(f"{pattern!r} is not below the root {base!r}")
         self.root = self.fixed if base is None else base
-        self._components = [_compiled(parts) for parts in alternatives]
-        self._whole = re.compile("|".join(_whole(parts) for parts in alternatives))
+        self._components = [_compiled(parts) for parts in choices]
+        self._whole = re.compile("|".join(_whole(parts) for parts in choices))
 
     def __repr__(self) -> str:
         return f"Glob({self.pattern!r}, root={self.root!r})"
@@ -73,7 +71,7 @@ def _absolute(pattern: str, base: str | None) -> list[str]:
         raise ValueError(f"{pattern!r} does not start with / and there is no root to start from")
     else:
         parts = [_literal(name) for name in base.split("/") if name]
-    for part in _split(pattern):
+    for part in pattern.split("/"):
         if part in ("", "."):
             continue
         if part == "..":
@@ -87,14 +85,6 @@ def _absolute(pattern: str, base: str | None) -> list[str]:
         raise ValueError(f"{pattern!r} names no file")
     if parts[-1] == "**":
         parts.append("*")
-    return parts
-
-
-def _split(pattern: str) -> list[str]:
-    """The pattern's parts; a slash inside brackets is refused, since no name contains one."""
-    parts = pattern.split("/")
-    for part in parts:
-        _regex(part)
     return parts
 
 
@@ -117,11 +107,11 @@ def _literal(name: str) -> str:
 
 
 def _compiled(parts: Sequence[str]) -> list[_Component]:
-    return [_ANY_DEPTH if part == "**" else re.compile(_regex(part)) for part in parts]
+    return [_ANY_DEPTH if part == "**" else re.compile(name_regex(part)) for part in parts]
 
 
 def _whole(parts: Sequence[str]) -> str:
-    return "".join("(?:/[^/]+)*" if part == "**" else "/" + _regex(part) for part in parts)
+    return "".join("(?:/[^/]+)*" if part == "**" else "/" + name_regex(part) for part in parts)
 
 
 def _leaves_room(components: Sequence[_Component], names: Sequence[str]) -> bool:
@@ -148,100 +138,3 @@ def _through_any_depth(components: Sequence[_Component], indexes: set[int]) -> s
         if index < len(components) and components[index] is _ANY_DEPTH:
             reached.add(index + 1)
     return reached
-
-
-def _regex(part: str) -> str:
-    """The regular expression of one part of a pattern, braces already expanded."""
-    expression: list[str] = []
-    at = 0
-    while at < len(part):
-        char = part[at]
-        if char == "\\":
-            if at + 1 == len(part):
-                raise ValueError(f"{part!r} ends in a backslash")
-            expression.append(re.escape(part[at + 1]))
-            at += 2
-        elif char == "[":
-            end = _class_end(part, at)
-            expression.append(_class(part[at:end]))
-            at = end
-        else:
-            expression.append({"*": "[^/]*", "?": "[^/]"}.get(char) or re.escape(char))
-            at += 1
-    return "".join(expression)
-
-
-def _class_end(part: str, start: int) -> int:
-    """The index after the `]` that closes the class; a `]` that comes first is a member."""
-    at = start + 1
-    if part[at : at + 1] in ("!", "^"):
-        at += 1
-    at = part.find("]", at + 1)
-    if at < 0:
-        raise ValueError(f"in {part!r} a [ is not closed")
-    return at + 1
-
-
-def _class(text: str) -> str:
-    members = text[1:-1]
-    if members.startswith("[:"):
-        raise ValueError(f"{text!r} is a POSIX class, which is not known here: write [0-9] or so")
-    negated = members[:1] in ("!", "^")
-    members = members[1:] if negated else members
-    escaped = re.sub(r"([\\\[\]^&|~])", r"\\\1", members)
-    # A part never contains a slash, but a negated class or a range would accept one in `matches`.
-    expression = f"(?!/)[{'^' if negated else ''}{escaped}]"
-    try:
-        re.compile(expression)
-    except re.error as error:
-        raise ValueError(f"the class {text!r} is malformed: {error.msg}") from None
-    return expression
-
-
-def _alternatives(pattern: str) -> list[str]:
-    """The patterns that the braces stand for."""
-    found: list[str] = []
-    for text in _expanded(pattern):
-        found.append(text)
-        if len(found) > MOST_ALTERNATIVES:
-            raise ValueError(f"{pattern!r} names more than {MOST_ALTERNATIVES} alternatives")
-    return found
-
-
-def _expanded(pattern: str) -> Iterator[str]:
-    opening, commas, closing = _first_braces(pattern)
-    if opening is None:
-        yield pattern
-        return
-    bounds = [opening, *commas, closing]
-    for left, right in itertools.pairwise(bounds):
-        yield from _expanded(pattern[:opening] + pattern[left + 1 : right] + pattern[closing + 1 :])
-
-
-def _first_braces(pattern: str) -> tuple[int | None, list[int], int]:
-    """Where the first braces open, part and close, looking past escapes and classes."""
-    depth = 0
-    opening: int | None = None
-    commas: list[int] = []
-    at = 0
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "\\":
-            at += 1
-        elif char == "[":
-            at = _class_end(pattern, at) - 1
-        elif char == "{":
-            opening = at if opening is None else opening
-            depth += 1
-        elif char == "," and depth == 1:
-            commas.append(at)
-        elif char == "}":
-            depth -= 1
-            if depth < 0:
-                raise ValueError(f"in {pattern!r} a }} has no {{ before it")
-            if depth == 0 and opening is not None:
-                return opening, commas, at
-        at += 1
-    if depth:
-        raise ValueError(f"in {pattern!r} a {{ is not closed")
-    return None, [], 0

@@ -210,12 +210,15 @@ class Ledger:
         if record is None:
             return True
         self._feeders[record.feeds] -= 1
-        if not self._feeders[record.feeds]:
+        last = not self._feeders[record.feeds]
+        if last:
             del self._feeders[record.feeds]
             self.arrivals.pop(record.feeds, None)
         for batch, intent in list(self.intents.items()):
             kept = tuple(span for span in intent.spans if span.source != entry.source)
-            if intent.spans and not kept:
+            if (last and (intent.group, intent.stream) == record.feeds) or (
+                intent.spans and not kept
+            ):
                 del self.intents[batch]
             elif kept != intent.spans:
                 self.intents[batch] = replace(intent, spans=kept)

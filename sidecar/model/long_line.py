@@ -87,7 +87,7 @@ class LongLine:
 
     def _accepts(self, records: Records, first: Piece) -> bool:
         """Whether the filters let the line pass: its first piece speaks for all of it."""
-        reason = self._events.filters.refusal(first.text)
+        reason = self._events.filters.refusals([first.text]).get(0)
         line_start = self._resume.line_start
         if reason is not None:
             records.count_filtered(reason)

@@ -29,11 +29,7 @@ _DAY_NAME = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _CLOCK = r"\d\d:\d\d:\d\d"
 _FRACTION = r"(?:[.,](\d{1,9})\d*)?"
 _ZONE = r"((?: ?(?:[Zz]|UTC|GMT)(?![A-Za-z])|[+-]\d\d(?::?\d\d)?(?!\d)| [+-]\d\d:?\d\d(?!\d))?)"
-_ISO = (
-    r"((?:\d{4}-\d\d-\d\d[Tt ]|\d{4}/\d\d/\d\d[T ])\d\d:\d\d(?::\d\d)?|\d{8}[Tt]\d{6})"
-    + _FRACTION
-    + _ZONE
-)
+_ISO_SECOND = r"((?:\d{4}-\d\d-\d\d[Tt ]|\d{4}/\d\d/\d\d[T ])\d\d:\d\d(?::\d\d)?|\d{8}[Tt]\d{6})"
 # Only seconds, which are of ten digits, have a fraction that is worth a millisecond.
 _EPOCH_FRACTION = r"(?:(?<!\d{11})\.(\d{1,9})\d*|\.\d+)?"
 _ACCESS = rf"(\d\d/{_MONTH}/\d{{4}}:{_CLOCK}){_FRACTION}((?: [+-]\d{{4}})?)"
@@ -42,6 +38,12 @@ _TIME_ENDS = r"(?!\d|:\d)"
 _COLOUR = r"(?:\x1b\[[0-9;]*m)*"
 _SYSLOG_5424 = r"(?:<\d{1,3}>\d{1,2} )?"
 _LOGFMT = r'(?:(?:time|ts|timestamp)="?)?'
+
+ISO_LINE_HEAD = _COLOUR + _SYSLOG_5424 + r"\[?" + _COLOUR + _LOGFMT + _ISO_SECOND
+"""Up to the second, of an ISO 8601 time at a line's beginning."""
+
+ISO_VALUE_HEAD = _ISO_SECOND
+"""Up to the second, of an ISO 8601 time that stands alone."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def _zone(text: str) -> tuple[bool, tzinfo | None]:
     return True, timezone(-offset if text[0] == "-" else offset)
 
 
-def _iso_second(second: str, rest: str, now_ms: int, zone: tzinfo | None) -> int | None:
+def iso_second(second: str, rest: str, now_ms: int, zone: tzinfo | None) -> int | None:
+    """Of ISO 8601, extended or basic, with hyphens or slashes."""
     del now_ms
     digits = re.sub(r"\D", "", second).ljust(14, "0")
     valid, offset = _zone(rest)
@@ -161,8 +164,8 @@ def _epoch_second(second: str, rest: str, now_ms: int, zone: tzinfo | None) -> i
 LINE_FORMS = (
     Form(
         "iso",
-        _COLOUR + _SYSLOG_5424 + r"\[?" + _COLOUR + _LOGFMT + _ISO + _TIME_ENDS,
-        _iso_second,
+        ISO_LINE_HEAD + _FRACTION + _ZONE + _TIME_ENDS,
+        iso_second,
     ),
     Form(
         "syslog",
@@ -190,7 +193,7 @@ LINE_FORMS = (
 """What may stand at the beginning of a line; the first that fits is the one."""
 
 VALUE_FORMS = (
-    Form("iso", _ISO, _iso_second),
+    Form("iso", ISO_VALUE_HEAD + _FRACTION + _ZONE, iso_second),
     Form("access", _ACCESS, _access_second),
     Form("epoch", r"(\d{9,20})" + _EPOCH_FRACTION + "()", _epoch_second),
 )

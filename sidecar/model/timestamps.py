@@ -18,6 +18,7 @@ from sidecar.model.form_times import FormTimes
 from sidecar.model.json_head import top_level_values
 from sidecar.model.pattern_times import PatternTimes
 from sidecar.model.records import NO_TIME
+from sidecar.model.time_columns import TimeColumns
 from sidecar.model.time_forms import LINE_FORMS, VALUE_FORMS, number_ms
 
 JSON_KEYS = ("timestamp", "time", "ts", "@timestamp")
@@ -47,7 +48,7 @@ def times_for(rules: AssemblyRules) -> Times:
         return PatternTimes(rules.timestamp, rules.zone)
     if rules.timestamp == "arrival":
         return NoTimes()
-    return LineTimes(JSON_KEYS, FormTimes(LINE_FORMS, r"(?:%s)?", rules.zone), rules.zone)
+    return LineTimes(JSON_KEYS, FormTimes(LINE_FORMS, rules.zone, whole=False), rules.zone)
 
 
 class NoTimes:
@@ -73,8 +74,11 @@ class LineTimes:
         self.broken = 0
         self._keys = keys
         self._forms = forms
-        self._values = FormTimes(VALUE_FORMS, r"(?:(?:%s)$)?", zone)
+        self._values = FormTimes(VALUE_FORMS, zone, whole=True)
+        self._zone = zone
         self._learned: str | None = None
+        self._line_columns: TimeColumns | None = None
+        self._value_columns: TimeColumns | None = None
 
     def read(self, texts: Sequence[str], now_ms: int) -> list[int]:
         """The time of each line."""
@@ -132,20 +136,28 @@ class LineTimes:
             if [found for found in objects if key in found]:
                 return None
         kinds = set(map(type, values))
-        times: Sequence[int | None] | None = None
         if kinds == {str}:
-            times = self._values.each(values, now_ms)
+            times = self._value_times(values)
         elif kinds <= {int, float}:
-            times = [number_ms(value) for value in values]
-        if times is None:
+            times = [NO_TIME if ms is None else ms for ms in map(number_ms, values)]
+        else:
             return None
-        sound = [time for time in times if time is not None and time >= 0]
-        return sound if len(sound) == len(block) else None
+        return None if times is None or min(times) < 0 else times
+
+    def _value_times(self, values: Sequence[str]) -> list[int] | None:
+        times = None if self._value_columns is None else self._value_columns.read(values)
+        if times is None or min(times) < 0:
+            self._value_columns = TimeColumns.of_value(values[0], self._zone)
+            times = None if self._value_columns is None else self._value_columns.read(values)
+        return times
 
     def _text(self, block: Sequence[str], now_ms: int) -> list[int] | None:
         if self._forms is None:
             return None
-        times = self._forms.each(block, now_ms)
+        times = None if self._line_columns is None else self._line_columns.read(block)
+        if times is None or times[0] < 0:
+            self._line_columns = TimeColumns.of_line(block[0], self._zone)
+            times = None if self._line_columns is None else self._line_columns.read(block)
         if times is not None and min(times) < 0:
             one = self.one
             return [t if t >= 0 else one(block[i], now_ms) for i, t in enumerate(times)]

@@ -20,6 +20,8 @@ from sidecar.registry.state_directory import BROKEN, MEMBERS, clean_name, prepar
 
 _LOCK = "lock"
 _HIDDEN = "."
+_JOINING = f"{_HIDDEN}new-"
+_LEAVING = f"{_HIDDEN}old-"
 _SAYS_LENGTH = 255
 
 _LOCK_IS_LOST = frozenset({errno.EIO, errno.ESTALE, errno.EBADF, errno.ENOENT})
@@ -49,7 +51,7 @@ class Member:
         prepare(state_dir, files)
         members = state_dir / MEMBERS
         name = f"{clean_name(hint)}-{secrets.token_hex(4)}"
-        hidden = members / f"{_HIDDEN}{name}"
+        hidden = members / f"{_JOINING}{name}"
         descriptor = -1
         try:
             files.make_directory(hidden)
@@ -110,7 +112,7 @@ class DeadMember:
         then it is there to be taken over again, which does no harm.
         """
         members = self.directory.parent
-        gone = members / f"{_HIDDEN}{self.id}"
+        gone = members / f"{_LEAVING}{self.id}"
         try:
             self._keep_broken(members.parent / BROKEN)
             self._files.rename(self.directory, gone)
@@ -136,11 +138,16 @@ class DeadMember:
 
 
 def dead_members(state_dir: Path, *, own: str, files: FileSystem = REAL) -> list[DeadMember]:
-    """Every other member whose lock is free, with that lock taken. Raises StateError."""
+    """Every other member whose lock is free, with that lock taken. Raises StateError.
+
+    What is left of folders whose removal was cut short goes on the way.
+    """
     members = state_dir / MEMBERS
     dead = []
     try:
         for name in files.names(members):
+            if name.startswith(_LEAVING):
+                _remove_folder(members / name, files)
             if name.startswith(_HIDDEN) or name == own:
                 continue
             if (descriptor := _take_lock(members / name, files)) is not None:

@@ -13,6 +13,7 @@ from sidecar.model.journal import ArtifactDeleted, ArtifactShipped, Entry
 from sidecar.model.ledger import Ledger
 from sidecar.model.manifest import deletion, manifest
 from sidecar.model.stream_names import clean
+from sidecar.sources.agenda import Agenda
 from sidecar.sources.artifact_reader import ArtifactReader, Version
 from sidecar.sources.discovery import Found, Rule
 from sidecar.sources.poll import Budget, interval
@@ -53,7 +54,6 @@ class _Artifact:
     """Size, modification time and inode as of the last look."""
     unchanged_since: float = 0.0
     renamed_into_place: bool = False
-    next_look: float = 0.0
     busy: bool = False
     gone_since: float | None = None
 
@@ -86,6 +86,7 @@ class Artifacts:
         self._hot = hot
         self._cold = cold
         self._artifacts: dict[str, _Artifact] = {}
+        self._looks: Agenda[str] = Agenda()
 
     @property
     def unfinished(self) -> int:
@@ -112,28 +113,28 @@ class Artifacts:
             rule = self._rules[found.rule.number]
             artifact = self._artifacts[found.path] = _Artifact(found, rule)
         artifact.gone_since = None
-        artifact.next_look = now
+        self._looks.put(found.path, now)
 
     def vanished(self, path: str, now: float) -> None:
         artifact = self._artifacts.get(path)
         if artifact is not None:
             artifact.gone_since = now
-            artifact.next_look = now + DELETION_PATIENCE
+            self._looks.put(path, now + DELETION_PATIENCE)
 
     def touched(self, path: str, now: float, *, renamed_into_place: bool = False) -> None:
         """The watch heard of it."""
-        artifact = self._artifacts.get(path.removesuffix(DONE_SUFFIX))
+        name = path.removesuffix(DONE_SUFFIX)
+        artifact = self._artifacts.get(name)
         if artifact is not None:
-            artifact.next_look = now
+            self._looks.put(name, now)
             artifact.renamed_into_place |= renamed_into_place
 
     def next_due(self) -> float:
-        waiting = (each.next_look for each in self._artifacts.values() if not each.busy)
-        return min(waiting, default=float("inf"))
+        return self._looks.next_due()
 
     def make_all_due(self, now: float) -> None:
-        for artifact in self._artifacts.values():
-            artifact.next_look = min(artifact.next_look, now)
+        for path in self._artifacts:
+            self._looks.bring_forward(path, now)
 
     def step(self, now: float, now_ms: int, *, has_room: bool) -> list[Notice]:
         """Look at what is due, as far as the budget goes; gives the manifests that are ready."""
@@ -145,24 +146,27 @@ class Artifacts:
             if reading.version is None:
                 artifact.busy = False
                 artifact.unchanged_since = now
-                artifact.next_look = now + artifact.rule.settle
+                self._looks.put(reading.path, now + artifact.rule.settle)
                 if reading.problem:
                     log.warning("artifact_unreadable", path=reading.path, error=reading.problem)
                 continue
-            notice = self._manifest(artifact, reading.version, now_ms)
+            notice = self._manifest(artifact, reading.version, now, now_ms)
             if notice is not None:
                 notices.append(notice)
-        for artifact in list(self._artifacts.values()):
-            if artifact.busy or artifact.next_look > now or not has_room:
+        if not has_room:
+            return notices
+        for path in self._looks.take_due(now):
+            artifact = self._artifacts.get(path)
+            if artifact is None or artifact.busy:
                 continue
-            if not self._budget.has_room(now):
-                break
             if artifact.gone_since is not None:
                 notice = self._deleted(artifact, now, now_ms)
                 if notice is not None:
                     notices.append(notice)
             else:
                 self._look(artifact, now, now_ms)
+            if not self._budget.has_room(now):
+                break
         return notices
 
     def shipped(self, version: ArtifactVersion, now_ms: int) -> None:
@@ -170,6 +174,7 @@ class Artifacts:
         artifact = self._artifacts.get(version.path)
         if artifact is not None:
             artifact.busy = False
+            self._looks.put(version.path, 0.0)
         if not version.sha256:
             self._record(ArtifactDeleted(version.path, now_ms))
             self._artifacts.pop(version.path, None)
@@ -189,7 +194,7 @@ class Artifacts:
             return
         except OSError as error:
             log.warning("artifact_unreadable", path=artifact.found.path, error=str(error))
-            artifact.next_look = now + self._cold
+            self._looks.put(artifact.found.path, now + self._cold)
             return
         seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
         if seen != artifact.seen:
@@ -202,13 +207,14 @@ class Artifacts:
                 artifact.unchanged_since = now - max(0.0, min(age, artifact.rule.settle))
         quiet = now - artifact.unchanged_since
         if self._is_shipped(artifact):
-            artifact.next_look = now + interval(quiet, self._hot, self._cold)
+            self._looks.put(artifact.found.path, now + interval(quiet, self._hot, self._cold))
         elif quiet >= artifact.rule.settle or artifact.renamed_into_place or self._done(artifact):
             artifact.renamed_into_place = False
             artifact.busy = True
             self._reader.request(artifact.found.path, artifact.rule.inline_limit)
         else:
-            artifact.next_look = now + max(0.01, artifact.rule.settle - quiet)
+            wait = max(0.01, artifact.rule.settle - quiet)
+            self._looks.put(artifact.found.path, now + wait)
 
     def _is_shipped(self, artifact: _Artifact) -> bool:
         known = self._ledger.artifacts.get(artifact.found.path)
@@ -219,7 +225,9 @@ class Artifacts:
         self._totals.metadata_operations += 1
         return os.path.exists(artifact.found.path + DONE_SUFFIX)
 
-    def _manifest(self, artifact: _Artifact, version: Version, now_ms: int) -> Notice | None:
+    def _manifest(
+        self, artifact: _Artifact, version: Version, now: float, now_ms: int
+    ) -> Notice | None:
         path = artifact.found.path
         artifact.seen = (version.size, version.modified_ns, version.inode)
         of_now = ArtifactVersion(
@@ -230,6 +238,7 @@ class Artifacts:
             # The same content again, touched or written anew: it is there already.
             self._record(_as_shipped(of_now, now_ms))
             artifact.busy = False
+            self._looks.put(path, now + self._hot)
             return None
         message = manifest(
             artifact.name,
@@ -243,7 +252,8 @@ class Artifacts:
     def _deleted(self, artifact: _Artifact, now: float, now_ms: int) -> Notice | None:
         path = artifact.found.path
         if not os.path.isdir(os.path.dirname(path)):
-            artifact.next_look = now + self._cold  # unmounted, maybe: nothing is concluded
+            # Unmounted, maybe: nothing is concluded.
+            self._looks.put(path, now + self._cold)
             return None
         if path not in self._ledger.artifacts:
             del self._artifacts[path]

@@ -213,7 +213,7 @@ class Catalogue:
             return False
 
     def _moved(self, source: Source, found: Found, now: float) -> None:
-        log.info("source_renamed", path=source.path, to=found.path)
+        log.debug("source_renamed", path=source.path, to=found.path)
         if self._by_path.get(source.path) is source:
             del self._by_path[source.path]
         if found.base is not None and not source.renamed_away:

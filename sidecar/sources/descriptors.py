@@ -91,7 +91,7 @@ class Descriptors:
     def _make_room(self) -> None:
         while len(self._open) >= self._most:
             for number, (descriptor, source) in self._open.items():
-                if not source.leaving:
+                if not source.deleted and source.missing_since is None:
                     os.close(descriptor)
                     del self._open[number]
                     break

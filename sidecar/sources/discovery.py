@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sidecar.model.globs import Glob, lies_within
+from sidecar.sources.agenda import Agenda
 from sidecar.sources.poll import Budget, interval
 from sidecar.sources.siblings import Rotated, base_names, is_compressed
 
@@ -69,7 +70,6 @@ class _Directory:
     ignored: set[str] = field(default_factory=set)
     """Names that match nothing, so that no scan asks again."""
     subdirectories: set[str] = field(default_factory=set)
-    due: float = 0.0
     not_before: float = 0.0
     changed_at: float = 0.0
 
@@ -96,12 +96,14 @@ class Discovery:
         self._budget = budget
         self._hot = hot
         self._cold = cold
-        self._directories = {root: _Directory() for root in self.roots}
+        self._directories: dict[str, _Directory] = {}
+        self._agenda: Agenda[str] = Agenda()
+        self._begin()
 
     def replace_rules(self, rules: Sequence[Rule]) -> None:
         """Match by new rules: every directory is scanned anew, every match found again."""
         self._rules = tuple(rules)
-        self._directories = {root: _Directory() for root in self.roots}
+        self._begin()
 
     @property
     def roots(self) -> list[str]:
@@ -117,30 +119,28 @@ class Discovery:
         """A watch event named this directory: scan it soon."""
         known = self._directories.get(directory)
         if known is not None:
-            known.due = min(known.due, max(now, known.not_before))
+            self._agenda.bring_forward(directory, max(now, known.not_before))
         else:
             parent = os.path.dirname(directory)
             if parent in self._directories and parent != directory:
                 self.touch(parent, now)
 
     def make_all_due(self) -> None:
-        for directory in self._directories.values():
-            directory.due = directory.not_before = 0.0
+        for path, directory in self._directories.items():
+            directory.not_before = 0.0
+            self._agenda.put(path, 0.0)
 
     def next_due(self) -> float:
-        return min((directory.due for directory in self._directories.values()), default=0.0)
+        return self._agenda.next_due()
 
     def scan(self, now: float, *, whatever_it_costs: bool = False) -> Changes:
         """Scan what is due, the longest overdue first, as far as the budget goes."""
         changes = Changes()
-        due = [path for path, directory in self._directories.items() if directory.due <= now]
-        due.sort(key=lambda path: self._directories[path].due)
-        while due:
+        for path in self._agenda.take_due(now):
+            if path in self._directories:
+                self._scan_one(path, now, changes)
             if not whatever_it_costs and not self._budget.has_room(now):
                 break
-            path = due.pop(0)
-            if path in self._directories:
-                due.extend(self._scan_one(path, now, changes))
         return changes
 
     def forget(self, path: str) -> None:
@@ -149,8 +149,13 @@ class Discovery:
         if directory is not None:
             directory.names.pop(os.path.basename(path), None)
 
-    def _scan_one(self, path: str, now: float, changes: Changes) -> list[str]:
-        """Scan one directory; gives the new directories below it."""
+    def _begin(self) -> None:
+        self._directories = {root: _Directory() for root in self.roots}
+        self._agenda = Agenda()
+        self.make_all_due()
+
+    def _scan_one(self, path: str, now: float, changes: Changes) -> None:
+        """Scan one directory; new ones below it are due at once."""
         directory = self._directories[path]
         self._budget.spend(1)
         started = time.monotonic()
@@ -163,8 +168,8 @@ class Discovery:
             if path not in self.roots:
                 self._drop(path)
             else:
-                directory.due = now + self._hot
-            return []
+                self._agenda.put(path, now + self._hot)
+            return
         new = [name for name, inode in names.items() if directory.names.get(name) != inode]
         gone = [name for name in directory.names if name not in names]
         for name in new:
@@ -177,6 +182,7 @@ class Discovery:
         fresh = [os.path.join(path, name) for name in below - directory.subdirectories]
         for subdirectory in fresh:
             self._directories[subdirectory] = _Directory(changed_at=now)
+            self._agenda.put(subdirectory, now)
         directory.names = names
         directory.ignored = ignored
         directory.subdirectories = below
@@ -184,8 +190,8 @@ class Discovery:
             directory.changed_at = now
         took = time.monotonic() - started
         directory.not_before = now + min(took * SCAN_SHARE, self._hot)
-        directory.due = now + interval(now - directory.changed_at, self._hot, self._cold)
-        return fresh
+        quiet = now - directory.changed_at
+        self._agenda.put(path, now + interval(quiet, self._hot, self._cold))
 
     def _list(self, path: str, before: _Directory) -> tuple[dict[str, int], set[str], set[str]]:
         names: dict[str, int] = {}
@@ -260,10 +266,12 @@ class Discovery:
         """A directory went: so did all that was in it."""
         for known in [known for known in self._directories if lies_within(known, path)]:
             directory = self._directories.pop(known)
+            self._agenda.drop(known)
             changes.vanished.extend(os.path.join(known, name) for name in directory.names)
 
     def _drop(self, path: str) -> None:
         del self._directories[path]
+        self._agenda.drop(path)
         parent = self._directories.get(os.path.dirname(path))
         if parent is not None:
             parent.subdirectories.discard(os.path.basename(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
@@ -11,6 +10,7 @@ from sidecar.model.fingerprint import Marker
 from sidecar.model.journal import Entry, Settled, Span
 from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records
+from sidecar.sources.agenda import Agenda
 from sidecar.sources.artifacts import ArtifactRule, Artifacts
 from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.discovery import Discovery
@@ -26,6 +26,9 @@ SWEEP_SECONDS = 1.0
 
 LONGEST_STUCK_WAIT = 15.0
 """Seconds between attempts at a source that cannot be read, at most."""
+
+OLDER_FIRST_SECONDS = 0.05
+"""How soon a source asks again whether the older file of its stream is read to its end."""
 
 # PutLogEvents refuses events older than 14 days; an hour's margin for the way there.
 TOO_OLD_MS = (14 * 24 - 1) * 3600 * 1000
@@ -62,7 +65,7 @@ class Intake:
         self._hot = hot
         self._cold = cold
         self._ready: deque[Source] = deque()
-        self._looks: list[tuple[float, int]] = []
+        self._looks: Agenda[int] = Agenda()
         self._swept_at = now
         self._covered_at = float("-inf")
 
@@ -95,12 +98,13 @@ class Intake:
                 self._give_turn(source)
             else:
                 self.artifacts.touched(path, now)
-        while self._looks and self._looks[0][0] <= now and self._budget.has_room(now):
-            due, number = heapq.heappop(self._looks)
+        for number in self._looks.take_due(now):
             source = self.catalogue.sources.get(number)
-            if source is not None and source.next_look == due and not source.over:
+            if source is not None and not source.over:
                 self._budget.spend(1)
                 self._give_turn(source)
+            if not self._budget.has_room(now):
+                break
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
             self.catalogue.sweep(now)
@@ -125,18 +129,16 @@ class Intake:
         self, now: float, now_ms: int, has_room: Callable[[], bool]
     ) -> Iterator[tuple[StreamKey, Portion]]:
         """One turn for each source that waits for one, while there is room for what it gives."""
-        again = []
         for _ in range(len(self._ready)):
             if not has_room():
                 break
             source = self._ready.popleft()
+            source.queued = False
             if source.over:
-                source.queued = False
                 continue
             if self.catalogue.waits_for_older(source):
-                again.append(source)
+                self._looks.bring_forward(source.id, now + OLDER_FIRST_SECONDS)
                 continue
-            source.queued = False
             turn = self._tailer.turn(source, now, now_ms)
             if turn.portion is not None:
                 self.last_growth = now
@@ -147,13 +149,11 @@ class Intake:
                         _forget_old_times(turn.portion.records, now_ms)
                     yield source.key, turn.portion
             self._after(source, turn, now, now_ms)
-        # Behind all others; the older file it waits for has a turn before it.
-        self._ready.extend(again)
 
     def next_due(self) -> float:
         """Monotonic time of the next scan, look or artifact."""
-        look = self._looks[0][0] if self._looks else float("inf")
-        return min(look, self.discovery.next_due(), self.artifacts.next_due())
+        dues = (self._looks.next_due(), self.discovery.next_due(), self.artifacts.next_due())
+        return min(dues)
 
     def _scan(self, now: float, now_ms: int, *, everything: bool) -> None:
         changes = self.discovery.scan(now, whatever_it_costs=everything)
@@ -194,8 +194,7 @@ class Intake:
         if turn.more:
             self._give_turn(source)
             return
-        source.next_look = self._next_look(source, now)
-        heapq.heappush(self._looks, (source.next_look, source.id))
+        self._looks.put(source.id, self._next_look(source, now))
 
     def _next_look(self, source: Source, now: float) -> float:
         if source.problem is not None:

@@ -61,8 +61,6 @@ class Source:
     queued: bool = False
     problem: str | None = None
     failures: int = 0
-    next_look: float = 0.0
-    read_at: float = 0.0
 
     @property
     def id(self) -> int:

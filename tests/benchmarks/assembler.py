@@ -18,18 +18,23 @@ NOW = 1_795_424_329_000
 LINES = 1000
 
 
+def stamp(index: int) -> str:
+    """A time with milliseconds, ten lines a second."""
+    clock = f"08:{index // 600 % 60:02}:{index // 10 % 60:02}"
+    return f"2026-11-23T{clock}.{index * 7 % 1000:03}Z"
+
+
 def text_line(index: int, size: int) -> str:
     """A line with an ISO time, as a service writes it."""
-    head = f"2026-11-23T08:{index // 100 % 60:02}:{index // 10 % 60:02}.{index * 7 % 1000:03}Z INFO "
+    head = (
+        f"2026-11-23T08:{index // 100 % 60:02}:{index // 10 % 60:02}.{index * 7 % 1000:03}Z INFO "
+    )
     return head + f"request {index} served ".ljust(size - len(head) - 1, "x")
 
 
 def json_line(index: int, size: int) -> str:
     """A JSON line, its time first, as structlog writes it."""
-    head = (
-        f'{{"timestamp":"2026-11-23T08:{index // 100 % 60:02}:{index // 10 % 60:02}'
-        f'.{index * 7 % 1000:03}Z","level":"info","request":{index},"event":"'
-    )
+    head = f'{{"timestamp":"{stamp(index)}","level":"info","request":{index},"event":"'
     return head.ljust(size - 3, "x") + '"}'
 
 

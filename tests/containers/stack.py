@@ -55,17 +55,26 @@ class Stack:
         self.project = project
         self.ports = {name: free_port() for name in ("APP", "SIDECAR", "CLOUDWATCH", "WEB")}
         self._files = [argument for file in files for argument in ("-f", str(file))]
+        self._seconds: dict[str, float] = {}
         self._environ = {f"PORT_{name}": str(port) for name, port in self.ports.items()}
 
     def compose(self, *arguments: str) -> bytes:
         """One command on this project."""
-        return run(
+        began = time.monotonic()
+        said = run(
             *compose_command(),
             *("-p", self.project, "--project-directory", str(ROOT)),
             *self._files,
             *arguments,
             environ=self._environ,
         )
+        self._seconds[arguments[0]] = time.monotonic() - began
+        return said
+
+    def timings(self) -> str:
+        """What the last command of each kind took, for people."""
+        shown = {verb: took for verb, took in self._seconds.items() if took > 1}
+        return ", ".join(f"{verb} {took:.0f} s" for verb, took in shown.items())
 
     def __enter__(self) -> "Stack":
         self.compose("down", "-v")

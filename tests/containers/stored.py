@@ -8,7 +8,7 @@ from botocore.config import Config
 
 
 class Stored:
-    """A reader of one CloudWatch Logs endpoint."""
+    """A reader of one CloudWatch Logs endpoint, for a `with` block."""
 
     def __init__(self, url: str) -> None:
         self._logs = boto3.client(
@@ -19,6 +19,12 @@ class Stored:
             aws_secret_access_key="stand-in",
             config=Config(retries={"total_max_attempts": 1}),
         )
+
+    def __enter__(self) -> "Stored":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logs.close()
 
     def messages(self, group: str) -> dict[str, list[str]]:
         """Every event's message by stream; empty while the group does not exist."""

@@ -34,9 +34,11 @@ def test_nginx_loses_no_line_to_the_first_example(tmp_path: Path) -> None:
     """
     example = tmp_path / "compose.yml"
     example.write_text(first_example())
-    with Stack("efs-sidecar-test-foreign", [example, OVERRIDE]) as stack:
-        cloudwatch = Stored(stack.url("cloudwatch"))
-        web = httpx.Client(base_url=stack.url("web"))
+    with (
+        Stack("efs-sidecar-test-foreign", [example, OVERRIDE]) as stack,
+        Stored(stack.url("cloudwatch")) as cloudwatch,
+        httpx.Client(base_url=stack.url("web")) as web,
+    ):
         wait_until("nginx", lambda: answers(web), seconds=30)
 
         # 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.containers.stack import ROOT, Stack, run, wait_until
 from tests.containers.stored import Stored, lines, lost, twice
@@ -25,6 +26,12 @@ class Traffic:
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=30)
         self.uploads: list[str] = []
+
+    def __enter__(self) -> "Traffic":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def upload(self, rows: int) -> None:
         """One data set, of its own content."""
@@ -69,7 +76,7 @@ def status(stack: Stack) -> dict[str, Any]:
     return dict(httpx.get(f"{stack.url('sidecar')}/status", timeout=10).json())
 
 
-def test_nothing_is_lost_from_up_to_the_last_line() -> None:
+def test_nothing_is_lost_from_up_to_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Traffic, a killed sidecar, more traffic, a stop: each line and artifact is stored.
 
     1. `up`: the app starts after the sidecar is healthy; the logs rotate under traffic.
@@ -79,12 +86,17 @@ def test_nothing_is_lost_from_up_to_the_last_line() -> None:
     5. `stop` ends the app first; its last line is stored, nothing is lost, and what may be there
        twice was counted as such before.
     """
-    with Stack("efs-sidecar-test", FILES) as stack:
-        cloudwatch = Stored(stack.url("cloudwatch"))
+    with (
+        Stack("efs-sidecar-test", FILES) as stack,
+        Stored(stack.url("cloudwatch")) as cloudwatch,
+        Traffic(stack.url("app")) as traffic,
+    ):
+
+        def all_lines_stored() -> bool:
+            return not lost(written(stack), stored(cloudwatch))
 
         # 1
         assert began(stack, "app") > began(stack, "sidecar") > began(stack, "cloudwatch")
-        traffic = Traffic(stack.url("app"))
         for rows in (10, 1_000, 20_000):
             traffic.upload(rows)
             traffic.look(times=60)
@@ -92,7 +104,7 @@ def test_nothing_is_lost_from_up_to_the_last_line() -> None:
         assert any(path.endswith(".1") for path in stack.files("app", "/mnt/efs/logs"))
 
         # 2
-        wait_until("every line stored", lambda: not lost(written(stack), stored(cloudwatch)), 60)
+        wait_until("every line stored", all_lines_stored, seconds=60)
         assert not twice(written(stack), stored(cloudwatch))
 
         # 3
@@ -101,9 +113,9 @@ def test_nothing_is_lost_from_up_to_the_last_line() -> None:
         run("docker", "kill", stack.container("sidecar"))
         traffic.upload(rows=5_000)
         going_on.join()
-        assert lost(written(stack), stored(cloudwatch)), "the kill came too late to matter"
+        assert not all_lines_stored(), "the kill came too late to matter"
         stack.compose("start", "sidecar")
-        wait_until("every line stored", lambda: not lost(written(stack), stored(cloudwatch)), 90)
+        wait_until("every line stored", all_lines_stored, seconds=90)
         traffic.upload(rows=100)
         traffic.look(times=30)
         wait_until("profiles", traffic.all_profiled, seconds=60)
@@ -118,9 +130,15 @@ def test_nothing_is_lost_from_up_to_the_last_line() -> None:
         assert ended(stack, "app") < ended(stack, "sidecar")
         codes = [stack.inspect(name)["State"]["ExitCode"] for name in ("app", "sidecar")]
         assert codes == [0, 0]
-        assert not lost(written(stack), stored(cloudwatch))
-        assert twice(written(stack), stored(cloudwatch)).total() <= counted
+        assert all_lines_stored()
+        surplus = twice(written(stack), stored(cloudwatch)).total()
+        assert surplus <= counted
         assert not unshipped(stack, cloudwatch)
+        with capsys.disabled():
+            print(
+                f"\n{written(stack).total()} lines stored, {surplus} twice ({counted} counted),"
+                f" {len(stack.files('app', '/mnt/efs/artifacts'))} artifacts; {stack.timings()}"
+            )
 
 
 def began(stack: Stack, service: str) -> str:

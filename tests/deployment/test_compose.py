@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from app.settings import Settings as AppSettings
+from sidecar.settings import load as load_sidecar
 from tests.deployment.definitions import DEFINITIONS, ROOT, compose
 
 SERVICES = sorted(compose()["services"])
@@ -77,3 +79,30 @@ def test_the_override_sends_the_sidecar_to_the_real_service() -> None:
         assert key in base
         assert environment[key].startswith(f"${{{key}:?")
     assert environment["AWS_SESSION_TOKEN"] is None
+
+
+def test_the_sidecar_takes_its_environment() -> None:
+    """Each variable is a setting and has the value that the contract's directories have."""
+    settings = load_sidecar(None, compose()["services"]["sidecar"]["environment"])
+    assert settings.logs[0].include == ("/mnt/efs/logs/**/*.log",)
+    assert settings.artifacts[0].include == ("/mnt/efs/artifacts/**/*",)
+    assert settings.artifacts[0].log_group == "/ecs/reports/artifacts"
+    assert (str(settings.state_dir), settings.task) == ("/mnt/state", "local")
+    assert (settings.http.host, settings.http.port) == ("0.0.0.0", 9464)
+
+
+def test_the_app_takes_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each variable is a setting."""
+    environment = compose()["services"]["app"]["environment"]
+    for key, value in environment.items():
+        assert key.removeprefix("APP_").lower() in AppSettings.model_fields
+        monkeypatch.setenv(key, value)
+    assert str(AppSettings().volume) == "/mnt/efs"
+
+
+def test_the_grace_at_stop_covers_the_drain_and_the_app_s_own() -> None:
+    """Killed in the middle is never how either ends."""
+    services = compose()["services"]
+    drain = load_sidecar(None, services["sidecar"]["environment"]).drain
+    assert drain.deadline < int(services["sidecar"]["stop_grace_period"].removesuffix("s"))
+    assert AppSettings().stop_grace < int(services["app"]["stop_grace_period"].removesuffix("s"))

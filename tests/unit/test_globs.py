@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.model.globs import MOST_ALTERNATIVES, Glob
+from sidecar.model.globs import Glob
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,6 @@ def test_malformed_patterns_are_refused(pattern: str, root: str | None) -> None:
 
 def test_many_alternatives_are_a_limit_not_a_hang() -> None:
     """Braces multiply; more than the limit is refused before memory is spent."""
-    assert MOST_ALTERNATIVES >= 1000
     with pytest.raises(ValueError, match="alternatives"):
         Glob("/v/" + "{a,b}" * 40)
 

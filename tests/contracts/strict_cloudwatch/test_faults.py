@@ -96,7 +96,7 @@ def test_no_answer(cloudwatch: StrictCloudWatch, stored: bool) -> None:
     """Silence until the client gives up; whether it was stored it cannot know."""
     fault = cloudwatch.faults.add("no_answer", stored=stored, times=1)
     client = cloudwatch.client(read_timeout=0.1)
-    event = {"timestamp": cloudwatch.clock.now_ms(), "message": "a"}
+    event: Any = {"timestamp": cloudwatch.clock.now_ms(), "message": "a"}
     with pytest.raises(ReadTimeoutError):
         client.put_log_events(logGroupName=GROUP, logStreamName=STREAM, logEvents=[event])
     client.close()
@@ -148,7 +148,7 @@ def test_delayed_into_silence(cloudwatch: StrictCloudWatch) -> None:
     """With `hang` the client waits for nothing, and its request is executed all the same."""
     fault = cloudwatch.faults.add("delayed", seconds=5, exact=True, hang=True)
     client = cloudwatch.client(read_timeout=0.1)
-    event = {"timestamp": cloudwatch.clock.now_ms(), "message": "a"}
+    event: Any = {"timestamp": cloudwatch.clock.now_ms(), "message": "a"}
     with pytest.raises(ReadTimeoutError):
         client.put_log_events(logGroupName=GROUP, logStreamName=STREAM, logEvents=[event])
     client.close()
@@ -311,7 +311,7 @@ def test_down_cuts_open_requests(cloudwatch: StrictCloudWatch, mode: str) -> Non
     failures: list[Exception] = []
 
     def put() -> None:
-        event = {"timestamp": cloudwatch.clock.now_ms(), "message": "a"}
+        event: Any = {"timestamp": cloudwatch.clock.now_ms(), "message": "a"}
         try:
             client.put_log_events(logGroupName=GROUP, logStreamName=STREAM, logEvents=[event])
         except HTTPClientError as error:
@@ -418,8 +418,8 @@ def test_stopping_ends_every_wait() -> None:
         cloudwatch.faults.add("delayed", times=1)
         cloudwatch.faults.add("no_answer")
         client = cloudwatch.client()
-        event = {"timestamp": cloudwatch.clock.now_ms(), "message": "a"}
-        where = {"logGroupName": GROUP, "logStreamName": STREAM}
+        event: Any = {"timestamp": cloudwatch.clock.now_ms(), "message": "a"}
+        where: Any = {"logGroupName": GROUP, "logStreamName": STREAM}
         with pytest.raises(ConnectionClosedError):
             client.put_log_events(**where, logEvents=[event])
         failed = threading.Event()

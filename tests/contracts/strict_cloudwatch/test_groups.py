@@ -82,6 +82,7 @@ def test_group_options(cloudwatch: StrictCloudWatch, client: Any, refused: Refus
     tags = client.list_tags_for_resource(resourceArn=found["logGroupArn"])["tags"]
     assert tags == {"team": "reports", "cost": "7"}
     assert refused(client.tag_resource, resourceArn=found["arn"], tags={"a": "b"}) == INVALID
+    options: dict[str, Any]
     for options in (
         {"logGroupClass": "WARM"},
         {"tags": {}},

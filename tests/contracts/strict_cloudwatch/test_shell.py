@@ -106,6 +106,9 @@ def test_a_session_from_the_shell() -> None:
         narrow = control(environment, "GET", "events?group=%2Fecs%2Freports&stream=b")
         assert narrow == events[2:]
         assert control(environment, "GET", "events?group=none") == []
+        address = environment["AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"] + "/_control/text?stream=a"
+        with urllib.request.urlopen(address, timeout=10) as reply:
+            assert reply.read().decode() == "one\ntwö\n"
         assert control(environment, "GET", "streams") == [
             {"group": GROUP, "stream": "a", "events": 2},
             {"group": GROUP, "stream": "b", "events": 1},

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,10 +23,17 @@ CSV = b"id,city,amount,day\n1,Oslo,2.5,2024-01-01\n2,Rome,7,2024-02-01\n3,,9.25,
 class App:
     """A running app: its process, its address, its volume."""
 
-    def __init__(self, process: subprocess.Popen[bytes], volume: Path, stderr: Path) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        volume: Path,
+        stderr: Path,
+        copier: threading.Thread,
+    ) -> None:
         self.process = process
         self.volume = volume
         self.stderr = stderr
+        self.copier = copier
         until(lambda: b"http://" in stderr.read_bytes() or process.poll() is not None)
         found = re.search(rb"http://\S+", stderr.read_bytes())
         assert found, stderr.read_bytes()
@@ -56,7 +64,9 @@ class App:
         """Ask it to stop; its exit status."""
         self.http.close()
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE_SECONDS)
+        status = self.process.wait(PATIENCE_SECONDS)
+        self.copier.join(PATIENCE_SECONDS)
+        return status
 
     def files(self, below: str) -> list[str]:
         """All files below a directory of the volume, relative to it."""
@@ -88,6 +98,14 @@ def environment(volume: Path, **settings: object) -> dict[str, str]:
     return kept | {f"APP_{key}": str(value) for key, value in (defaults | settings).items()}
 
 
+def copy(process: subprocess.Popen[bytes], stderr: Path) -> None:
+    """What the process says on stderr, as it says it."""
+    assert process.stderr
+    with process.stderr, stderr.open("ab", buffering=0) as sink:
+        while piece := os.read(process.stderr.fileno(), 65536):
+            sink.write(piece)
+
+
 @contextlib.contextmanager
 def running(volume: Path, *, largest_file: int | None = None, **settings: object) -> Iterator[App]:
     """The app with these settings; killed at the end if it still runs.
@@ -101,16 +119,19 @@ def running(volume: Path, *, largest_file: int | None = None, **settings: object
 
     stderr = volume.with_name(f"{volume.name}.stderr")
     volume.mkdir(exist_ok=True)
-    with stderr.open("wb") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app"],
-            env=environment(volume, **settings),
-            stderr=sink,
-            preexec_fn=limit,
-        )
+    stderr.write_bytes(b"")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app"],
+        env=environment(volume, **settings),
+        stderr=subprocess.PIPE,
+        preexec_fn=limit,
+    )
+    # Through a pipe, as in a container: the limit on files must not touch stderr.
+    copier = threading.Thread(target=copy, args=(process, stderr))
+    copier.start()
     app = None
     try:
-        app = App(process, volume, stderr)
+        app = App(process, volume, stderr, copier)
         yield app
     finally:
         if app is not None:
@@ -122,3 +143,4 @@ def running(volume: Path, *, largest_file: int | None = None, **settings: object
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        copier.join(PATIENCE_SECONDS)

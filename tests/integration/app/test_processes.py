@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.integration.app.server import CSV, environment, running, until
@@ -114,7 +115,7 @@ def test_what_a_stop_left_queued_is_profiled_by_the_next_start(tmp_path: Path) -
         datasets = [app.upload(large).json()["id"] for _ in range(3)]
         assert app.stop() == 0
         assert not [name for name in app.files("artifacts") if name.endswith(".part")]
-        left = [name for name in app.files("datasets/.queue")]
+        left = app.files("datasets/.queue")
         assert left
         assert all(name.endswith(".0") for name in left)
     with running(volume) as app:
@@ -122,7 +123,7 @@ def test_what_a_stop_left_queued_is_profiled_by_the_next_start(tmp_path: Path) -
 
 
 def test_what_a_killed_process_had_is_taken_over(tmp_path: Path) -> None:
-    """1 SIGKILL in the middle of a profile and an upload; 2 the next start cleans up and profiles."""
+    """1 SIGKILL amid a profile and an upload; 2 the next start cleans up and profiles."""
     volume = tmp_path / "volume"
     large = b"a,b,c\n" + b"".join(b"%d,%d,x%d\n" % (n, n % 7, n) for n in range(400_000))
     with running(volume) as app:
@@ -144,14 +145,13 @@ def test_what_a_killed_process_had_is_taken_over(tmp_path: Path) -> None:
 
 def test_several_processes_are_one_service(tmp_path: Path) -> None:
     """1 each answers for every dataset; 2 no dataset is profiled twice; 3 each has its own log."""
-    with running(tmp_path / "volume", WORKERS=3) as app:
-        datasets = [app.upload(CSV, f"{n}.csv").json()["id"] for n in range(12)]
+    with running(tmp_path / "volume", WORKERS=2) as app:
+        datasets = [app.upload(CSV, f"{n}.csv").json()["id"] for n in range(6)]
         for dataset in datasets:
             assert app.profiled(dataset)["rows"] == 3
         # Answers come from whichever process accepts the connection.
-        pids = set()
-        for _ in range(40):
-            with app.http.__class__(base_url=app.url) as fresh:
+        for _ in range(30):
+            with httpx.Client(base_url=app.url, timeout=30) as fresh:
                 assert fresh.get(f"/datasets/{datasets[0]}").json()["status"] == "ready"
         assert app.stop() == 0
         lines = app.lines()
@@ -160,7 +160,7 @@ def test_several_processes_are_one_service(tmp_path: Path) -> None:
     assert sorted(started) == sorted(datasets)
     assert len(pids) > 1
     logs = sorted(path.name for path in app.volume.glob("logs/t1/*.log"))
-    assert logs == ["app-0.log", "app-1.log", "app-2.log", "app-3.log"]
+    assert logs == ["app-0.log", "app-1.log", "app-2.log"]
     for path in app.volume.glob("logs/t1/*.log"):
         assert len({json.loads(line)["process"] for line in path.read_bytes().splitlines()}) == 1
 
@@ -232,7 +232,7 @@ def test_files_are_the_groups_and_nobody_elses(tmp_path: Path) -> None:
 
 
 def test_a_full_volume_is_507_and_leaves_nothing(tmp_path: Path) -> None:
-    """The kernel refuses the file in mid-upload: the client hears 507, the volume holds no trace."""
+    """The kernel refuses the file in mid-upload: 507 for the client, no trace on the volume."""
     with running(tmp_path / "volume", largest_file=1_500_000) as app:
         answer = app.upload(b"1,2,3\n" * 700_000)
         assert answer.status_code == 507

@@ -27,12 +27,15 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("command", ["run", "check"])
-@pytest.mark.parametrize(("text", "words"), BAD.values(), ids=BAD.keys())
-def test_bad_file_is_one_line_and_status_2(
-    command: str, text: str, words: str, tmp_path: Path
-) -> None:
+CHECKED = ("unknown key", "tab", "bad port")
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"), [("run", kind) for kind in BAD] + [("check", kind) for kind in CHECKED]
+)
+def test_bad_file_is_one_line_and_status_2(command: str, kind: str, tmp_path: Path) -> None:
     """Both commands that read the configuration refuse a bad one alike, before doing anything."""
+    text, words = BAD[kind]
     path = tmp_path / "bad.yaml"
     path.write_text(text, encoding="utf-8")
 

@@ -3,13 +3,16 @@
 import json
 import os
 import socket
-import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sidecar.commands.check_volume import check_entries, check_state_dir
+from sidecar.settings import Settings
 from tests.integration.commands.shell import sidecar
 from tests.support.cloudwatch import StrictCloudWatch
 
@@ -124,43 +127,66 @@ def test_state_dir_below_a_file_fails(volume: Path) -> None:
     assert "access point" in finding["remedy"]
 
 
-@pytest.mark.parametrize("mode", [0o000, 0o500])
-def test_permissions_that_do_not_fit(volume: Path, mode: int) -> None:
-    """Without root's privileges a closed directory fails, and the advice names owner and uid."""
-    closed = volume / "closed"
-    closed.mkdir(mode=mode)
-    config = configured(volume, state_dir=f"{closed}/state")
-    for parent in (volume, *volume.parents):
-        if os.access(parent, os.W_OK) and parent.stat().st_uid == os.geteuid():
-            parent.chmod(parent.stat().st_mode | 0o055)
-    result = as_nobody("check", "--json", "--config", config)
-
-    assert result.returncode == 2
-    finding = json.loads(result.stdout)["findings"][1]
-    assert finding["result"] == "failed"
-    assert "Permission denied" in finding["detail"]
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """As an ordinary user, where the tests run as root; as whoever runs them elsewhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
-def as_nobody(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command without the privileges that root's tests would have."""
-    import sys
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """A directory anyone can reach and nobody but its owner can open."""
+    with tempfile.TemporaryDirectory() as top:
+        Path(top).chmod(0o755)
+        directory = Path(top) / "closed"
+        directory.mkdir()
+        (directory / "a.log").touch()
+        directory.chmod(0o000)
+        yield directory
+        directory.chmod(0o700)
 
-    drop = (
-        "import os, sys\n"
-        "from sidecar.__main__ import main\n"
-        "import sidecar.commands.check, sidecar.delivery.probe, botocore.loaders\n"
-        "if os.geteuid() == 0:\n"
-        "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        f"sys.exit(main({list(arguments)!r}))\n"
+
+def test_state_dir_that_may_not_be_written_fails(closed: Path) -> None:
+    """A closed directory fails with the user's ids and what they must fit."""
+    with without_privileges():
+        found = list(check_state_dir(closed / "state"))
+
+    assert [finding.result for finding in found] == ["failed"]
+    assert "Permission denied" in found[0].detail
+    assert f"uid {65534 if os.geteuid() == 0 else os.geteuid()}" in found[0].detail
+
+
+def test_directory_that_may_not_be_listed_fails(closed: Path) -> None:
+    """Logs in a closed directory would never be seen: a failure, not a missing directory."""
+    settings = Settings.model_validate(
+        {"log_group": "/g", "logs": [{"include": [f"{closed}/*.log"]}]}
     )
-    return subprocess.run(
-        [sys.executable, "-c", drop],
-        env={"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    with without_privileges():
+        found = list(check_entries(settings))
+
+    assert [finding.result for finding in found] == ["failed"]
+    assert "cannot be listed" in found[0].detail
+
+
+def test_file_that_may_not_be_read_fails(closed: Path) -> None:
+    """A writer that keeps its files to itself is found out, by name."""
+    closed.chmod(0o755)
+    (closed / "a.log").chmod(0o000)
+    settings = Settings.model_validate(
+        {"log_group": "/g", "logs": [{"include": [f"{closed}/*.log"]}]}
     )
+    with without_privileges():
+        found = list(check_entries(settings))
+
+    assert [finding.result for finding in found] == ["failed"]
+    assert f"{closed}/a.log cannot be read" in found[0].detail
 
 
 def test_port_in_use_is_a_warning(volume: Path) -> None:

@@ -135,6 +135,6 @@ def test_little_is_imported(command: str) -> None:
 
     heavy = {
         "asyncio", "boto3", "botocore", "email", "fastapi", "http", "importlib_metadata", "logging",
-        "orjson", "prometheus_client", "pydantic", "ssl", "structlog", "urllib", "watchdog", "yaml",
+        "orjson", "prometheus_client", "pydantic", "ssl", "structlog", "watchdog", "yaml",
     }  # fmt: skip
     assert imported & heavy == set()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from .errors import malformed
@@ -121,13 +120,12 @@ class Batch:
         """The text of one message."""
         return self.text[self.ends[index] - self.size(index) : self.ends[index]].decode()
 
+    def messages(self) -> list[bytes]:
+        """All texts in UTF-8, in order, whatever is visible."""
+        text = self.text
+        return [text[begin:end] for begin, end in pairwise([0, *self.ends])]
+
     def events(self) -> Iterator[Event]:
         """All of them, in order, whatever is visible."""
-        begin = 0
-        for timestamp, end in zip(self.timestamps, self.ends, strict=True):
-            yield Event(timestamp, self.text[begin:end].decode())
-            begin = end
-
-    def between(self, start: int, end: int) -> tuple[int, int]:
-        """The range of indexes with start <= timestamp < end."""
-        return bisect_left(self.timestamps, start), bisect_left(self.timestamps, end)
+        for timestamp, message in zip(self.timestamps, self.messages(), strict=True):
+            yield Event(timestamp, message.decode())

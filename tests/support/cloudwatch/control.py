@@ -6,6 +6,8 @@ GET    /_control/violations   JSON lines
 GET    /_control/streams      JSON lines {"group", "stream", "events"}
 GET    /_control/events       JSON lines {"group", "stream", "timestamp", "message"}, in order
                               of arrival; ?group= and &stream= narrow it
+GET    /_control/text         the messages alone, each with a line feed, to compare with a file;
+                              narrowed likewise
 GET    /_control/faults       JSON lines
 POST   /_control/faults       {"kind": …, options}; answers with the fault and its number
 DELETE /_control/faults       all, or ?number=
@@ -21,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
+from .batch import Batch
 from .server import Connection
 from .service import Answer
 
@@ -42,8 +45,10 @@ class Control:
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         what = f"{method} {parts.path.removeprefix('/_control/')}"
         double = self._double
-        if what == "GET events":
-            _stream(connection, self._events(query.get("group"), query.get("stream")))
+        if what in ("GET events", "GET text"):
+            form = _json_lines if what == "GET events" else _text_lines
+            batches = self._batches(query.get("group"), query.get("stream"))
+            _stream(connection, (form(*found) for found in batches))
             return None
         try:
             if what == "GET requests":
@@ -81,15 +86,20 @@ class Control:
             )
         return _json(self._double.faults.add(kind, **options).described())
 
-    def _events(self, group: str | None, stream: str | None) -> Iterator[bytes]:
+    def _batches(self, group: str | None, stream: str | None) -> Iterator[tuple[str, str, Batch]]:
         for found, where in self._double.store.every_stream():
-            if group not in (None, found.name) or stream not in (None, where.name):
-                continue
-            for batch in where.batches.copy():
-                key = {"group": found.name, "stream": where.name}
-                yield b"".join(
-                    orjson.dumps(key | event._asdict()) + b"\n" for event in batch.events()
-                )
+            if group in (None, found.name) and stream in (None, where.name):
+                for batch in where.batches.copy():
+                    yield found.name, where.name, batch
+
+
+def _json_lines(group: str, stream: str, batch: Batch) -> bytes:
+    key = {"group": group, "stream": stream}
+    return b"".join(orjson.dumps(key | event._asdict()) + b"\n" for event in batch.events())
+
+
+def _text_lines(_group: str, _stream: str, batch: Batch) -> bytes:
+    return b"\n".join([*batch.messages(), b""])
 
 
 def _json(value: object, status: int = 200) -> Answer:

@@ -149,7 +149,8 @@ class StrictCloudWatch:
 
     def messages(self, group: str, stream: str) -> list[str]:
         """The texts of `events`."""
-        return [event.message for event in self.events(group, stream)]
+        batches = self.store.batches(group, stream)
+        return [message.decode() for batch in batches for message in batch.messages()]
 
     def all_events(self) -> dict[tuple[str, str], list[Event]]:
         """The events of every stream, by (group, stream); streams without any included."""

@@ -162,7 +162,7 @@ def test_c04_a_bad_line_costs_itself_only(tmp_path: Path) -> None:
     assert "1 of 10 lines are damaged and left out: 3" in loaded.warnings[0]
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_c04_flipped_bits_never_move_a_checkpoint_forward(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -234,8 +234,8 @@ def test_an_unreadable_file_is_as_a_damaged_one(copy: Path) -> None:
 
 def test_lines_about_a_lost_claim_are_told(tmp_path: Path) -> None:
     """Without its claim a source starts anew; that it was known before is worth a word."""
-    content = [Header("m", 1, 0), delivered(1, 0, 5), claimed(2)]
-    (tmp_path / "journal.1").write_bytes(b"".join(map(encode, content)))
+    content: list[Entry] = [Header("m", 1, 0), delivered(1, 0, 5), claimed(2)]
+    (tmp_path / "journal.1").write_bytes(b"".join(encode(entry) for entry in content))
     loaded = load(tmp_path)
     assert set(loaded.ledger.sources) == {2}
     assert "1 lines speak of sources that are not known" in loaded.warnings[0]

@@ -156,7 +156,8 @@ def test_a_kill_at_any_call_of_removing_does_not_bring_half_a_folder_back(tmp_pa
             for again in dead_members(state, own=""):
                 assert load(again.directory).warnings == []
                 assert (again.directory / "journal.1").exists()
-                again.release()
+                assert again.remove()
+            assert list((state / "members").iterdir()) == []
 
 
 def test_a_volume_that_refuses_the_removal_is_no_error(tmp_path: Path) -> None:
@@ -230,5 +231,5 @@ def test_strange_things_among_the_members_are_left_alone(tmp_path: Path) -> None
     """Files, and folders being made, are no members."""
     (tmp_path / "members").mkdir()
     (tmp_path / "members" / "notes.txt").write_bytes(b"")
-    (tmp_path / "members" / ".task-1").mkdir()
+    (tmp_path / "members" / ".new-task-1").mkdir()
     assert dead_members(tmp_path, own="") == []
