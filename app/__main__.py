@@ -4,8 +4,12 @@ import argparse
 import os
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 from app.errors import SettingsError
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 MISUSED = 2
 
@@ -36,6 +40,18 @@ def main() -> int:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"app: http://{shown}:{port} logs in {logs}", file=sys.stderr, flush=True)  # noqa: T201
+    try:
+        status = run(settings, listener)
+    except OSError as error:
+        print(f"app: the volume does not work: {error}", file=sys.stderr)  # noqa: T201
+        return MISUSED
+    if status:
+        print(f"app: ended with status {status}; {logs} says why", file=sys.stderr)  # noqa: T201
+    return status
+
+
+def run(settings: "Settings", listener: socket.socket) -> int:
+    """Serve in this process, or in several below it; the exit status."""
     if settings.workers == 1:
         from app.serve import serve
 

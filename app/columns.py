@@ -172,7 +172,7 @@ def _histogram(connection: duckdb.DuckDBPyConnection, column: Column, cell: str)
     column.histogram = [
         {
             "from": _edge(column, least + step * number),
-            "to": _edge(column, least + step * (number + 1)),
+            "to": _edge(column, least + step * (number if few else number + 1)),
             "count": found.get(number, 0),
         }
         for number in range(bins)
@@ -181,7 +181,8 @@ def _histogram(connection: duckdb.DuckDBPyConnection, column: Column, cell: str)
 
 def _edge(column: Column, value: float) -> float | str:
     if column.kind == "number":
-        return float(f"{value:.12g}")
+        rounded = float(f"{value:.12g}")
+        return int(rounded) if rounded.is_integer() and abs(rounded) < LARGEST_EXACT else rounded
     try:
         moment = EPOCH + timedelta(seconds=value)
     except OverflowError:

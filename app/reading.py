@@ -76,7 +76,8 @@ def read_into(
             # The volume or the memory, not the file's shape: another way would end alike.
             raise
         except duckdb.Error as error:
-            first = first or error
+            # Without its stack, which would keep this frame and the connection alive.
+            first = first or error.with_traceback(None)
             continue
         if not warning and format_ is Format.CSV and _unparted(connection, parquet):
             continue

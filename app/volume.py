@@ -24,10 +24,7 @@ class Volume:
         self.workers = self.datasets / ".workers"
 
     def prepare(self, task: str) -> Path:
-        """Make the directories; return this task's log directory. Raises SettingsError.
-
-        A full volume is no reason not to start: what is stored can still be read.
-        """
+        """Make the directories; return this task's log directory. Raises SettingsError."""
         logs = self.logs / task
         if not self.root.is_dir():
             raise SettingsError(
@@ -39,12 +36,12 @@ class Volume:
                 if not os.access(directory, os.W_OK | os.X_OK):
                     raise PermissionError(0, "no permission to write", str(directory))
         except OSError as error:
-            if not is_full(error):
-                raise SettingsError(
-                    "APP_VOLUME",
-                    f"cannot write to {error.filename}: {error.strerror}",
-                    f"give uid {os.geteuid()} write access or name another directory",
-                ) from None
+            remedy = f"give uid {os.geteuid()} write access or name another directory"
+            raise SettingsError(
+                "APP_VOLUME",
+                f"cannot write to {error.filename}: {error.strerror}",
+                "make room on it" if is_full(error) else remedy,
+            ) from None
         return logs
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import sys
 import threading
 import time
@@ -28,6 +27,7 @@ from sidecar.registry.sole import Sole
 from sidecar.registry.state_directory import state_created
 from sidecar.settings import Settings
 from sidecar.shipper import BACKLOG_LEFT, DRAINED, Shipper
+from sidecar.signals import Signals
 from sidecar.sources.artifact_reader import ArtifactReader
 from sidecar.sources.artifacts import Artifacts
 from sidecar.sources.catalogue import Catalogue
@@ -56,10 +56,13 @@ OTHER_DESCRIPTORS = 128
 """Left for connections, the journal, the watch and the like."""
 
 
-def run(settings: Settings, reload: Callable[[], Settings]) -> int:
-    """Run until a signal, then drain; gives the exit status. Raises what a person can mend."""
+def run(settings: Settings, load: Callable[[], Settings], signals: Signals) -> int:
+    """Run until a signal, then drain; gives the exit status. Raises what a person can mend.
+
+    `load` gives the settings anew, for a reload.
+    """
     telemetry.configure(settings.log_level)
-    process = _Process(settings, reload)
+    process = _Process(settings, load, signals)
     try:
         return process.run()
     finally:
@@ -69,21 +72,18 @@ def run(settings: Settings, reload: Callable[[], Settings]) -> int:
 class _Process:
     """The life of one `sidecar run`."""
 
-    def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
+    def __init__(self, settings: Settings, load: Callable[[], Settings], signals: Signals) -> None:
         self._settings = settings
         self._load = load
+        self._signals = signals
         self._wake = Wake()
-        self._stop_asked = False
-        self._reload_asked = False
         self._totals = Totals()
         self._vitals = Vitals(time.monotonic())
         self._board = StatusBoard(self._wake.set)
 
     def run(self) -> int:
         settings = self._settings
-        signal.signal(signal.SIGTERM, self._on_stop)
-        signal.signal(signal.SIGINT, self._on_stop)
-        signal.signal(signal.SIGHUP, lambda *_: self._ask_reload())
+        self._signals.listen(self._wake.set, self._guard_deadline)
         where = surroundings(settings.task, os.environ)
         member = Member.join(settings.state_dir, where.task)
         telemetry.identify(member.id)
@@ -94,7 +94,7 @@ class _Process:
             self._board,
             self._totals,
             self._vitals,
-            self._ask_reload,
+            self._signals.ask_reload,
         )
         server.start()
         log.info("sidecar_started", http_port=server.port, state_dir=str(settings.state_dir))
@@ -121,10 +121,10 @@ class _Process:
             self._vitals.first_scan_done()
             self._vitals.degrade((waiting,))
             self._board.publish(empty_status(member.id) | {"degraded": [str(waiting)]})
-            if self._stop_asked:
+            if self._signals.stop_asked:
                 return False
             self._wake.wait(CLAIM_POLL_SECONDS)
-        return not self._stop_asked
+        return not self._signals.stop_asked
 
     def _ship(self, member: Member, where: Surroundings) -> int:
         settings = self._settings
@@ -145,16 +145,17 @@ class _Process:
         )
         try:
             return shipper.run(
-                should_stop=lambda: self._stop_asked, reload=lambda: self._take_in(shipper)
+                should_stop=lambda: self._signals.stop_asked,
+                reload=lambda: self._take_in(shipper),
             )
         finally:
             shipper.intake.watch.close()
 
     def _take_in(self, shipper: Shipper) -> None:
         """A new configuration, where one was asked for: offsets and streams stay."""
-        if not self._reload_asked:
+        if not self._signals.reload_asked:
             return
-        self._reload_asked = False
+        self._signals.reload_asked = False
         try:
             settings = self._load()
         except SidecarError as error:
@@ -167,19 +168,10 @@ class _Process:
         shipper.intake.reload(compiled.log_rules(settings), compiled.artifact_rules(settings))
         log.info("reloaded")
 
-    def _ask_reload(self) -> None:
-        self._reload_asked = True
-        self._wake.set()
-
-    def _on_stop(self, _number: int, _frame: object) -> None:
-        if self._stop_asked:
-            # The journal is whole at every moment: whatever is not in it is read again.
-            os._exit(BACKLOG_LEFT)
-        self._stop_asked = True
-        self._wake.set()
-        guard = threading.Timer(
-            self._settings.drain.deadline + DEADLINE_GRACE_SECONDS, _end_by_force
-        )
+    def _guard_deadline(self) -> None:
+        """See to it that a drain ends, though the pump hang in the file system."""
+        deadline = self._settings.drain.deadline + DEADLINE_GRACE_SECONDS
+        guard = threading.Timer(deadline, _end_by_force)
         guard.daemon = True
         guard.start()
 

@@ -76,7 +76,7 @@ def _column(column: dict[str, Any]) -> Safe:
         distribution = histogram(column["histogram"])
     return html(
         '<tr><td class="value"><b>$name</b><br><span class="kind" title="$type">$short</span></td>'
-        '<td>$bar<span class="small quiet">$nulls</span></td>'
+        '<td>$bar<span class="small quiet unbroken">$nulls</span></td>'
         '<td class="number">$about$distinct</td><td class="value">$min</td>'
         '<td class="number">$median</td><td class="number">$mean</td>'
         '<td class="value">$max</td><td>$distribution</td></tr>',

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sidecar.settings import load
+from sidecar.signals import Signals
 
 
 def run(config: Path | None, environ: Mapping[str, str]) -> int:
@@ -12,6 +13,8 @@ def run(config: Path | None, environ: Mapping[str, str]) -> int:
     The settings are read before anything else is imported, so that a mistake in them shows at once.
     """
     settings = load(config, environ)
+    signals = Signals()
+    signals.install()
     from sidecar import bootstrap
 
-    return bootstrap.run(settings, reload=lambda: load(config, environ))
+    return bootstrap.run(settings, lambda: load(config, environ), signals)

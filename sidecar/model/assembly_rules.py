@@ -77,7 +77,10 @@ class AssemblyRules:
         """Bytes that always suffice for progress: present this many if there are that many."""
         # UTF-16 may be found by its mark whatever was configured; UTF-32 only by configuration.
         widest = 4 if self.encoding.startswith("utf-32") else 2
-        return widest * (self.max_event_bytes + 16) + (self.lookahead if self.redact else 0)
+        # In a group of empty lines each line end is two characters, and one in the event.
+        line_ends = 1 if self.multiline is None else 2
+        room = line_ends * widest * (self.max_event_bytes + 16)
+        return room + (self.lookahead if self.redact else 0)
 
     @property
     def lookahead(self) -> int:

@@ -1,8 +1,9 @@
 """What a member knows about its sources: the fold of its journal.
 
 The checkpoint of a source is `acknowledged`: every byte before it is settled, and it only ever
-grows. Applying entries a second time changes nothing, because after a failed write the same
-lines are written again. For that, numbers must be journaled in the order they are given out.
+grows. Because the same lines are written again after a failed write, applying entries a second
+time changes nothing, but may count possible duplicates twice. For that, sources are claimed in
+the order of their numbers; batches may be sent in any order, and again under their number.
 """
 
 from collections import Counter
@@ -210,15 +211,12 @@ class Ledger:
         if record is None:
             return True
         self._feeders[record.feeds] -= 1
-        last = not self._feeders[record.feeds]
-        if last:
+        if not self._feeders[record.feeds]:
             del self._feeders[record.feeds]
             self.arrivals.pop(record.feeds, None)
         for batch, intent in list(self.intents.items()):
             kept = tuple(span for span in intent.spans if span.source != entry.source)
-            if (last and (intent.group, intent.stream) == record.feeds) or (
-                intent.spans and not kept
-            ):
+            if intent.spans and not kept:
                 del self.intents[batch]
             elif kept != intent.spans:
                 self.intents[batch] = replace(intent, spans=kept)
@@ -230,14 +228,13 @@ class Ledger:
         return record is not None
 
     def _intent(self, entry: IntentSent) -> bool:
-        if entry.batch < self.next_batch:
-            return True
-        self.next_batch = entry.batch + 1
+        self.next_batch = max(self.next_batch, entry.batch + 1)
+        known = [span for span in entry.spans if span.source in self.sources]
+        if entry.spans and not known:
+            return False
+        self.intents[entry.batch] = entry
         if entry.arrival:
             self._arrival(ArrivalTimeUsed(entry.group, entry.stream, entry.greatest))
-        known = [span for span in entry.spans if span.source in self.sources]
-        if known or not entry.spans:
-            self.intents[entry.batch] = entry
         return len(known) == len(entry.spans)
 
     def _settled(self, entry: Settled) -> bool:

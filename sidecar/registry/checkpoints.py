@@ -15,6 +15,7 @@ from sidecar.registry.journal_file import JournalFile
 from sidecar.registry.journal_recovery import load, set_aside
 from sidecar.registry.members import Member, dead_members
 from sidecar.registry.rejected import DeadLetter, DeadLetters
+from sidecar.registry.state_directory import unusable
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -35,7 +36,10 @@ class Checkpoints:
         self.letters = DeadLetters(state_dir, member.id)
         self.took_over: list[str] = []
         self._totals = totals
-        self._journal = JournalFile(member.directory, member=member.id, at_ms=now_ms)
+        try:
+            self._journal = JournalFile(member.directory, member=member.id, at_ms=now_ms)
+        except OSError as error:
+            raise unusable(member.directory, "begin a journal", error) from error
         self._synced_at = now
         self._failures = 0
         self.is_first = False
@@ -107,7 +111,10 @@ class Checkpoints:
         self.is_first = not dead
         try:
             for member in dead:
-                loaded = load(member.directory)
+                try:
+                    loaded = load(member.directory)
+                except OSError as error:
+                    raise unusable(member.directory, "read the journal", error) from error
                 for warning in loaded.warnings:
                     log.error("journal_damaged", problem=warning)
                 set_aside(loaded.broken, now_ms)

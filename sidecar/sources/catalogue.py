@@ -8,6 +8,7 @@ for ever.
 from __future__ import annotations
 
 import os
+from bisect import insort
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -27,6 +28,7 @@ from sidecar.model.journal import (
 from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.stream_names import Surroundings
 from sidecar.sources.candidate import Candidate, examine, last_line_start
+from sidecar.sources.copies import Likeness, beside, goes_on, likeness
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
 from sidecar.sources.rules import LogRule
@@ -43,6 +45,10 @@ MOUNT_PATIENCE = 600.0
 """The same where the whole directory is gone: it may be unmounted for a while."""
 
 Inode = tuple[str, int]
+
+
+def _order(source: Source) -> float:
+    return source.order
 
 
 class Catalogue:
@@ -70,12 +76,16 @@ class Catalogue:
         self.at_first_start = first_start
         """True until the very first scan of a new state directory is done."""
         self.sources: dict[int, Source] = {}
+        self.undecided: list[str] = []
+        """Paths that may be copies in the making, to be reported again by the next scan."""
         self.unreadable: dict[str, str] = {}
         """Paths that match but cannot be opened, with the reason."""
         self._by_inode: dict[Inode, Source] = {}
         self._by_path: dict[str, Source] = {}
         self._feeders: dict[StreamKey, list[Source]] = {}
         self._tasks = {surroundings.task}
+        self._outdated: dict[str, SourceRecord] = {}
+        """During an admission: records of files that were truncated while nobody looked."""
         self._dormant: dict[Inode, list[SourceRecord]] = {}
         for known in ledger.sources.values():
             claim = known.claim
@@ -113,11 +123,16 @@ class Catalogue:
                 self._seen_at(source, each, now)
                 looked_at.append(source)
         candidates = [each for each in map(self._examined, unknown) if each is not None]
-        candidates.sort(key=lambda each: each.modified)
+        # What is known goes first: whether an unknown file is a copy shows by its original.
+        candidates.sort(key=lambda each: (each.record is None, each.modified))
+        for candidate in candidates:
+            for record in candidate.outdated:
+                self._outdated[record.path] = record
         for candidate in candidates:
             source = self._admit_one(candidate, now, now_ms)
             if source is not None:
                 looked_at.append(source)
+        self._outdated.clear()
         return looked_at
 
     def vanished(self, path: str, now: float) -> None:
@@ -132,8 +147,12 @@ class Catalogue:
         if source.missing_since is None:
             source.missing_since = now
 
-    def replaced(self, source: Source, now: float, now_ms: int) -> Source | None:
-        """The file's content is another's by now: give up the unread rest, start anew at 0."""
+    def replaced(self, source: Source, now: float, now_ms: int) -> list[Source]:
+        """The file's content is another's by now: it is read anew from 0.
+
+        The unread rest of what it was comes from the copy beside it, or is given up. Gives the
+        sources to read in its place, in their order.
+        """
         self._totals.truncations += 1
         log.info(
             "source_truncated",
@@ -141,23 +160,25 @@ class Catalogue:
             read_to=source.position,
             unread_bytes=max(0, source.size - source.position),
         )
+        successors = self._take_rest_from_copy(source, now, now_ms)
         self.give_up(source)
+        source.superseded = True
         if source.leaving:
-            return None
+            return successors
         path, rule = source.path, source.rule
         found = Found(path, rule.match, source.record.claim.root, source.entry_inode)
         candidate = self._examined(found)
-        if candidate is None:
-            return None
-        task = source.record.claim.task or ""
-        return self._claim(candidate, rule, now, now_ms, feeds=(source.key, task), start=0)
+        if candidate is not None:
+            feeds = (source.key, source.record.claim.task or "")
+            successors.append(self._claim(candidate, rule, now, now_ms, feeds=feeds, start=0))
+        return successors
 
     def revive(self, source: Source, now: float) -> None:
         """A rotated file that was done with is written to after all."""
         if source.over and source.finished:
             source.over = False
             source.grew_at = now
-            self._feeders.setdefault(source.key, []).append(source)
+            insort(self._feeders.setdefault(source.key, []), source, key=_order)
 
     def give_up(self, source: Source) -> None:
         """Nothing more can be read of it: what was not read is gone, and counted."""
@@ -175,7 +196,8 @@ class Catalogue:
         """Let go of what is read to its end and quiet, and of what is not to be found any more."""
         for source in list(self.sources.values()):
             if source.over:
-                if source.finished and (source.deleted or self._is_lost(source, now)):
+                done = source.deleted or source.superseded or self._is_lost(source, now)
+                if source.finished and done:
                     self._forget(source)
             elif self._is_lost(source, now) and not self._descriptors.holds(source):
                 self.give_up(source)
@@ -287,9 +309,56 @@ class Catalogue:
                 self._record(SourceForgotten(record.source))
         if candidate.record is not None:
             return self._add(candidate.record, candidate, rule, now)
+        if found.base is not None:
+            original = self._by_path.get(found.base)
+            if original is not None and not original.over:
+                like = likeness(found.path, original)
+                if like is Likeness.PERHAPS:
+                    self.undecided.append(found.path)
+                if like is not Likeness.NONE:
+                    # It says nothing new until the original is truncated.
+                    return None
+            before = self._outdated.get(found.base)
+            if before is not None and goes_on(found.path, before, before.acknowledged):
+                return self._claim_copy(candidate, before, before.acknowledged, rule, now, now_ms)
         if self._is_left_alone(candidate):
             return None
         return self._claim(candidate, rule, now, now_ms)
+
+    def _take_rest_from_copy(self, source: Source, now: float, now_ms: int) -> list[Source]:
+        """Read on in the copy that was made before the truncation, if there is one."""
+        root, rule = source.record.claim.root, source.rule
+        try:
+            siblings = list(beside(source.path, rule))
+        except OSError:
+            return []
+        for path in siblings:
+            if path in self._by_path:
+                continue
+            if not goes_on(path, source.record, source.position, source.tail):
+                continue
+            found = Found(path, rule.match, root, os.stat(path).st_ino, source.path, False)
+            candidate = self._examined(found)
+            if candidate is not None:
+                source.size = source.position
+                start = source.position
+                return [self._claim_copy(candidate, source.record, start, rule, now, now_ms)]
+        return []
+
+    def _claim_copy(
+        self,
+        candidate: Candidate,
+        original: SourceRecord,
+        position: int,
+        rule: LogRule,
+        now: float,
+        now_ms: int,
+    ) -> Source:
+        log.info("copy_continues", path=candidate.found.path, of=original.path, start=position)
+        feeds = (StreamKey(*original.feeds), original.claim.task or "")
+        copy = self._claim(candidate, rule, now, now_ms, feeds=feeds, start=position)
+        copy.renamed_away = True
+        return copy
 
     def _is_left_alone(self, candidate: Candidate) -> bool:
         """A rotated file from before the state directory that no include takes."""
@@ -364,6 +433,7 @@ class Catalogue:
             position=record.acknowledged,
             tail=candidate.tail,
             entry_inode=found.inode,
+            order=candidate.modified,
             grew_at=now,
             renamed_away=found.base is not None and record.claim.path != found.path,
         )
@@ -374,7 +444,9 @@ class Catalogue:
         self.sources[source.id] = source
         self._by_inode[found.root, found.inode] = source
         self._by_inode[found.root, source.inode] = source
-        self._feeders.setdefault(source.key, []).append(source)
+        if candidate.head:
+            self.fingerprint(source, candidate.head)
+        insort(self._feeders.setdefault(source.key, []), source, key=_order)
         self._take_name(found.path, source, now)
         return source
 

@@ -172,8 +172,9 @@ class Intake:
             self.last_growth = now
         for source in self.catalogue.admit(logs, now, now_ms):
             self._give_turn(source)
-        for path in self.catalogue.unreadable:
+        for path in (*self.catalogue.unreadable, *self.catalogue.undecided):
             self.discovery.forget(path)
+        self.catalogue.undecided.clear()
 
     def _give_turn(self, source: Source) -> None:
         if not source.queued and not source.over:
@@ -182,8 +183,7 @@ class Intake:
 
     def _after(self, source: Source, turn: Turn, now: float, now_ms: int) -> None:
         if turn.verdict is Verdict.REPLACED:
-            successor = self.catalogue.replaced(source, now, now_ms)
-            if successor is not None:
+            for successor in self.catalogue.replaced(source, now, now_ms):
                 self._give_turn(successor)
             return
         if turn.verdict is Verdict.MOVED:

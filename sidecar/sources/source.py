@@ -36,6 +36,8 @@ class Source:
     entry_inode: int
     """The inode number its directory gives, which a layered file system may number otherwise."""
     size: int = 0
+    order: float = 0.0
+    """When it was last written to as of its admission: older files of a stream are read first."""
     tail: bytes = b""
     """Up to 64 bytes before `position`: a read begins there, to see that the file is the same."""
     seen_to: int = 0
@@ -58,6 +60,8 @@ class Source:
     """Since when neither its name nor a descriptor leads to it."""
     over: bool = False
     """Nothing more will be read: truncated, replaced, or finished and let go."""
+    superseded: bool = False
+    """Its file holds other content by now, which is another source."""
     queued: bool = False
     problem: str | None = None
     failures: int = 0

@@ -94,7 +94,7 @@ class Tailer:
         seen = os.fstat(descriptor)
         if source.deleted is False and seen.st_nlink == 0:
             source.deleted = True
-        if seen.st_size < source.position:
+        if seen.st_size < max(source.size, source.position):
             return self._shrunk(source, now)
         source.shrunk_at = None
         written = seen.st_mtime_ns != source.modified_ns
@@ -111,7 +111,7 @@ class Tailer:
         return self._read(source, descriptor, now, now_ms)
 
     def _shrunk(self, source: Source, now: float) -> Turn:
-        """A size below the position: believed after a second, fresh look at the file itself."""
+        """A size smaller than before: believed after a second, fresh look at the file itself."""
         if source.shrunk_at is None:
             source.shrunk_at = now
             return Turn()
@@ -128,7 +128,7 @@ class Tailer:
             fresh = os.fstat(descriptor)
         finally:
             os.close(descriptor)
-        if fresh.st_ino == source.inode and fresh.st_size >= source.position:
+        if fresh.st_ino == source.inode and fresh.st_size >= max(source.size, source.position):
             source.shrunk_at = None
             return Turn()
         return Turn(verdict=Verdict.REPLACED)

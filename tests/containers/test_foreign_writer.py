@@ -28,7 +28,7 @@ def test_the_first_example_fits_on_twenty_lines() -> None:
 def test_nginx_loses_no_line_to_the_first_example(tmp_path: Path) -> None:
     """Debian's nginx, its logs rotated as logrotate does, stopped: every line is stored once.
 
-    1. Requests that are found, and ones that are not (those are in the error log too).
+    1. Requests that are found, that are not, and that are refused.
     2. A rotation: renamed, and reopened on USR1; the rotated name matches no glob.
     3. A stop: nginx first, then the sidecar, which ships what nginx wrote last.
     """
@@ -67,10 +67,11 @@ def answers(web: httpx.Client) -> bool:
 
 
 def ask(web: httpx.Client, times: int) -> None:
-    """Each is a line of the access log; every second one is a mistake."""
+    """Each is a line of the access log, and the last of each three one of the error log too."""
     for number in range(times):
         assert web.get(f"/?{number}").status_code == 200
         assert web.get(f"/nothing-{number}").status_code == 404
+        assert web.get(f"/closed/?{number}").status_code == 403
 
 
 def written(stack: Stack) -> Counter[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from sidecar.model.assembler import HEAD_BYTES, Assembler
 from sidecar.model.assembly_rules import AssemblyRules
 from sidecar.model.records import NO_TIME, Records, Resume
-from sidecar.model.timestamps import times_for
+from sidecar.model.timestamps import LineTimes, times_for
 
 NOW = 1_795_424_329_000
 STREAM = "task/app.log"
@@ -56,7 +57,7 @@ CONTENT = st.lists(st.tuples(BYTES, LINE_ENDS), max_size=14).map(
 MARKS = st.sampled_from([b"", b"", b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"])
 SOURCES = st.builds(bytes.__add__, MARKS, CONTENT)
 
-RULES = st.fixed_dictionaries(
+PLAIN_RULES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "encoding": st.sampled_from(
             ["utf-8", "utf-8", "utf-8", "latin-1", "shift_jis", "utf-16", "utf-16-be", "cp037"]
@@ -80,7 +81,8 @@ RULES = st.fixed_dictionaries(
             ]
         ),
     }
-).map(lambda plain: AssemblyRules.of(**plain))
+)
+RULES = PLAIN_RULES.map(lambda plain: AssemblyRules.of(**plain))
 
 
 @dataclass
@@ -249,6 +251,27 @@ def plain_lines(source: bytes, encoding: str) -> list[str]:
     return [raw.decode(encoding, "replace") for raw in raw_lines]
 
 
+@settings(max_examples=200, deadline=None)
+@given(RULES, MARKS, st.lists(st.tuples(BYTES, LINE_ENDS), min_size=1, max_size=3))
+@example(
+    AssemblyRules.of(max_event_bytes=256, multiline={"start": "x"}),
+    b"\xff\xfe",
+    [(b"\r\0\n", b"\0")],
+)
+def test_a_window_of_bytes_always_gives_progress(
+    rules: AssemblyRules, mark: bytes, period: list[tuple[bytes, bytes]]
+) -> None:
+    """So memory is bounded by the window: no source needs to be presented in longer pieces."""
+    repeated = b"".join(piece + end for piece, end in period) or b"x"
+    source = mark + repeated * (4 * rules.window // len(repeated) + 1)
+    tail = Assembler(rules, stream=STREAM)
+    at = 0
+    while len(source) - at >= rules.window:
+        consumed = tail.feed(source[at : at + rules.window], at, NOW).consumed
+        assert consumed > at
+        at = consumed
+
+
 LINE_TEXTS = st.one_of(
     st.sampled_from(
         [
@@ -308,6 +331,7 @@ def test_reading_times_in_blocks_gives_what_one_by_one_gives(
     expected = []
     for text in texts:
         fresh = times_for(rules)
+        assert isinstance(fresh, LineTimes)
         expected.append(fresh.one(text, NOW))
         broken += fresh.broken
     half = len(texts) // 2

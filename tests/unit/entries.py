@@ -53,12 +53,14 @@ def delivered(source: int, start: int, end: int, batch: int | None = None) -> Se
     return Settled(batch, (span(source, start, end),))
 
 
-def intent(batch: int, *spans: tuple[int, int, int], arrival: bool = False) -> IntentSent:
-    """An intent for ranges (source, start, end) of stream `s`."""
+def intent(
+    batch: int, *spans: tuple[int, int, int], arrival: bool = False, stream: str = "s"
+) -> IntentSent:
+    """An intent for ranges (source, start, end) of the stream."""
     return IntentSent(
         batch=batch,
         group="/g",
-        stream="s",
+        stream=stream,
         spans=tuple(IntentSpan(*one) for one in spans),
         count=3,
         least=100,
@@ -79,31 +81,41 @@ def fold(entries: list[Entry]) -> Ledger:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Entry]:
-    """Any order of events a member could journal, with settlements in any order and overlap."""
+    """Any order of events a member could journal, with settlements in any order and overlap.
+
+    Batches are sent in any order of their numbers, and again under a number that is closed. An
+    intent carries ranges of sources of its stream, or none, when it is an artifact's.
+    """
     history: list[Entry] = []
-    sources: list[int] = []
+    streams: dict[int, str] = {}
     batches: list[int] = []
     for _ in range(draw(st.integers(0, 25))):
         kind = draw(st.sampled_from(["claim", "settle", "settle", "settle", "intent", "other"]))
-        if kind == "claim" or not sources:
+        if kind == "claim" or not streams:
             number = sum(isinstance(entry, SourceClaimed) for entry in history) + 1
+            streams[number] = draw(st.sampled_from("st"))
             start = draw(st.integers(0, 5))
-            stream = draw(st.sampled_from("st"))
-            history.append(claimed(number, start=start, stream=stream))
-            sources.append(number)
+            history.append(claimed(number, start=start, stream=streams[number]))
         elif kind == "settle":
             closes = draw(st.none() | st.sampled_from(batches)) if batches else None
-            spans = draw(st.lists(_spans(sources), max_size=3))
+            spans = draw(st.lists(_spans(list(streams)), max_size=3))
             history.append(Settled(closes, tuple(spans)))
         elif kind == "intent":
-            number = sum(isinstance(entry, IntentSent) for entry in history) + 1
-            parts = draw(st.lists(_spans(sources), max_size=3))
-            carried = [(part.source, part.start, part.end) for part in parts]
-            history.append(intent(number, *carried, arrival=draw(st.booleans())))
-            batches.append(number)
+            sent = _intent(draw, streams)
+            history.append(sent)
+            batches.append(sent.batch)
         else:
-            history.append(_other(draw, sources, batches))
+            history.append(_other(draw, streams, batches))
     return history
+
+
+def _intent(draw: st.DrawFn, streams: dict[int, str]) -> IntentSent:
+    stream = draw(st.sampled_from([*sorted(set(streams.values())), "artifacts"]))
+    feeding = [source for source, feeds in streams.items() if feeds == stream]
+    parts = draw(st.lists(_spans(feeding), min_size=1, max_size=3)) if feeding else []
+    carried = [(part.source, part.start, part.end) for part in parts]
+    number = draw(st.integers(1, 9))
+    return intent(number, *carried, arrival=draw(st.booleans()), stream=stream)
 
 
 def _spans(sources: list[int]) -> st.SearchStrategy[Span]:
@@ -122,8 +134,8 @@ def _span(source: int, start: int, length: int, fate: Fate, resumes: bool) -> Sp
     return span(source, start, start + length, fate)._replace(resume=resume)
 
 
-def _other(draw: st.DrawFn, sources: list[int], batches: list[int]) -> Entry:
-    source = draw(st.sampled_from(sources))
+def _other(draw: st.DrawFn, streams: dict[int, str], batches: list[int]) -> Entry:
+    source = draw(st.sampled_from(list(streams)))
     choices: list[Entry] = [
         SourceMoved(source, draw(st.sampled_from(["/logs/x.1", "/logs/\udcff.log"]))),
         SourceFingerprinted(source, *Fingerprint.of(b"x" * draw(st.integers(1, 50)))),
@@ -135,5 +147,5 @@ def _other(draw: st.DrawFn, sources: list[int], batches: list[int]) -> Entry:
         choices.append(BatchAbandoned(draw(st.sampled_from(batches))))
     chosen = draw(st.sampled_from(choices))
     if isinstance(chosen, SourceForgotten):
-        sources.remove(source)
+        del streams[source]
     return chosen

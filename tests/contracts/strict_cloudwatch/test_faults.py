@@ -274,6 +274,14 @@ def test_empty_page(cloudwatch: StrictCloudWatch, put: Put, get: Get) -> None:
     assert fault.fired == 2
 
 
+def test_empty_page_at_the_end(cloudwatch: StrictCloudWatch, client: Any) -> None:
+    """Its token too repeats once there really is nothing more."""
+    cloudwatch.faults.add("empty_page", times=1)
+    head: Any = {"logGroupName": GROUP, "logStreamName": STREAM, "startFromHead": True}
+    token = client.get_log_events(**head)["nextForwardToken"]
+    assert client.get_log_events(**head, nextToken=token)["nextForwardToken"] == token
+
+
 def test_down_refusing(cloudwatch: StrictCloudWatch, put: Put) -> None:
     """Nobody listens, and later somebody does, on the same port."""
     event = (cloudwatch.clock.now_ms(), "a")

@@ -72,7 +72,7 @@ def test_message_size(cloudwatch: StrictCloudWatch, put: Put, refused: Refused) 
     put((now_ms, "x" * MAX_MESSAGE_BYTES))
     assert cloudwatch.large_messages == 1
     assert refused(put, (now_ms, "x" * (MAX_MESSAGE_BYTES + 1))) == INVALID
-    assert "too large" in cloudwatch.violations[0].message
+    assert "Log event too large" in cloudwatch.violations[0].message
 
 
 def test_order(cloudwatch: StrictCloudWatch, put: Put, refused: Refused) -> None:

@@ -38,9 +38,10 @@ def test_an_upload_becomes_a_profile_a_page_and_parquet(app: App) -> None:
     assert "<svg" in page.text
     assert "cities.csv" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    found = duckdb.sql(
-        f"SELECT id, city FROM '{app.volume}/artifacts/{ready['id']}/data.parquet'"
-    ).fetchall()
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT id, city FROM '{app.volume}/artifacts/{ready['id']}/data.parquet'"
+        ).fetchall()
     assert found == [(1, "Oslo"), (2, "Rome"), (3, None)]
     assert app.files(f"artifacts/{ready['id']}") == ["data.parquet", "profile.html", "profile.json"]
 

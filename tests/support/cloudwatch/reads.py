@@ -52,14 +52,13 @@ class Reads:
         slices = ordered(batches, now_ms, begin, end)
         page = take(slices, limit, backward=direction == "b")
         forward, backward = (behind(page), before(page)) if page else (begin, end)
-        if not page:
-            forward = backward = begin if direction == "f" else end
         reply = {
             "events": [event for piece in page for event in _events(piece)],
             "nextForwardToken": forward.token("f"),
             "nextBackwardToken": backward.token("b"),
         }
         if not page and given is not None:
+            # Letter by letter the same, or clients would not know the end.
             side = "nextForwardToken" if direction == "f" else "nextBackwardToken"
             reply[side] = request["nextToken"]
         return reply

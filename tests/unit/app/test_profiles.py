@@ -36,12 +36,13 @@ class Bench:
         self.limits = Limits(memory=128 << 20, seconds=60, spill=self.presence.spill)
 
     def store(self, content: bytes, name: str = "x.csv") -> str:
+        format_ = detect(content[:HEAD_BYTES])
         stage = self.datasets.stage(new_id())
         stage.write(content)
         record = Record(
             id=stage.dataset,
             name=name,
-            format=detect(content[:HEAD_BYTES]),
+            format=format_,
             bytes=stage.bytes,
             sha256=stage.sha256,
             created="2026-11-23T09:05:00.000Z",
@@ -186,10 +187,11 @@ def test_whatever_is_uploaded_ends_in_a_profile_or_a_reason(bench: Bench, conten
         assert verdict.reason
         assert "\n" not in verdict.reason
         return
-    found = duckdb.execute(
-        "SELECT count(*) FROM read_parquet(?)",
-        [str(bench.datasets.artifacts.directory(dataset) / "data.parquet")],
-    ).fetchone()
+    parquet = bench.datasets.artifacts.directory(dataset) / "data.parquet"
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM read_parquet(?)", [str(parquet)]
+        ).fetchone()
     assert found == (outcome.rows,)
 
 

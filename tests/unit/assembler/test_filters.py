@@ -40,9 +40,7 @@ def test_g05_a_group_is_one_event() -> None:
 
     Caught: filtering lines before they are grouped.
     """
-    records = records_of(
-        b"a\n DROP\nb\n", multiline={"start": r"^\S"}, drop=["DROP"], redact=[]
-    )
+    records = records_of(b"a\n DROP\nb\n", multiline={"start": r"^\S"}, drop=["DROP"], redact=[])
     assert records.messages == ["b"]
     assert records.filtered_events == {"drop": 1}
 
@@ -103,9 +101,7 @@ def test_a_secret_across_a_cut_is_redacted() -> None:
 def test_a_finding_without_end_takes_the_rest_of_the_line() -> None:
     """Where no cut is safe the line ends early: counted, never shipped unredacted."""
     data = b"a=1 secret=" + b"s" * 20_000 + b"\nnext\n"
-    tail = assembler(
-        max_event_bytes=256, redact=[{"pattern": "secret=.*", "replace": "secret=#"}]
-    )
+    tail = assembler(max_event_bytes=256, redact=[{"pattern": "secret=.*", "replace": "secret=#"}])
     seen = tail.feed(data[:6000], 0, NOW)
     rest = tail.feed(data[seen.consumed :], seen.consumed, NOW)
     messages = seen.messages + rest.messages
@@ -114,3 +110,14 @@ def test_a_finding_without_end_takes_the_rest_of_the_line() -> None:
     counts = seen.filtered_events | rest.filtered_events
     assert counts == {"redact": 1}
     assert rest.consumed == len(data)
+
+
+def test_a_long_line_waits_for_what_redaction_looks_at() -> None:
+    """A secret whose end is still to come is not cut."""
+    rules = {"max_event_bytes": 256, "redact": [{"pattern": "secret=[0-9]{9}", "replace": "#"}]}
+    tail = assembler(**rules)
+    data = b"." * 245 + b"secret=123456789" + b"." * 5000 + b"\n"
+    assert tail.feed(data[:257], 0, NOW).messages == []
+    shipped = tail.feed(data, 0, NOW).messages
+    assert "#" in "".join(shipped)
+    assert not any("123" in message for message in shipped)

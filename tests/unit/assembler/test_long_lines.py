@@ -179,3 +179,41 @@ def test_l04_a_dropped_long_line_is_dropped_to_its_end() -> None:
     assert rest.messages == ["next"]
     assert rest.filtered == [(500, 907)]
     assert rest.filtered_events == {}
+
+
+def test_l04_a_line_at_the_limit_beside_a_longer_one() -> None:
+    """It is one event all the same.
+
+    Caught: splitting it when the block holds a longer line.
+    """
+    messages = messages_of(b"x" * 256 + b"\n" + b"y" * 257 + b"\n", max_event_bytes=256)
+    assert messages[0] == "x" * 256
+    assert len(messages) == 3
+
+
+def test_l04_a_line_end_in_two_reads_is_no_part_of_a_long_line() -> None:
+    """The carriage return that a read ends with belongs to the line feed of the next.
+
+    Caught: shipping the carriage return with a part.
+    """
+    for size in range(258, 700):
+        tail = assembler(max_event_bytes=256)
+        data = b"x" * size + b"\r\nafter\n"
+        before = tail.feed(data[: size + 1], 0, NOW)
+        after = tail.feed(data[before.consumed :], before.consumed, NOW)
+        messages = before.messages + after.messages
+        assert messages.pop() == "after"
+        assert joined(messages) == "x" * size
+
+
+def test_l04_a_dropped_long_line_keeps_the_time_before_it() -> None:
+    """What follows a restart inside it takes the time of the last event that was shipped.
+
+    Caught: a Resume of a dropped line without that time.
+    """
+    rules = AssemblyRules.of(max_event_bytes=256, drop=["^DEBUG"])
+    data = b"1795424329 before\nDEBUG " + b"x" * 900
+    first = Assembler(rules, stream=STREAM).feed(data, 0, NOW)
+    again = Assembler(rules, stream=STREAM, resume=first.resumes[first.consumed])
+    rest = again.feed(b"x\nafter\n", first.consumed, NOW)
+    assert rest.timestamps == [1_795_424_329_000]

@@ -65,6 +65,10 @@ def test_g01_a_group_is_bounded_in_bytes() -> None:
     assert exact.sizes == [256]
     over = records_of(first + b"\n" + second + b"b\n", max_event_bytes=256, **GROUPED)
     assert over.sizes == [100, 156]
+    thirds = records_of(
+        b"a" * 85 + (b"\n " + b"b" * 84) * 2 + b"\n", max_event_bytes=256, **GROUPED
+    )
+    assert thirds.sizes == [171, 85]
 
 
 def test_g01_a_group_that_grows_without_a_start_goes_out_at_its_bounds() -> None:

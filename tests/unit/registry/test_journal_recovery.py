@@ -117,7 +117,7 @@ def test_c04_a_journal_cut_at_any_byte_keeps_its_whole_lines(tmp_path: Path) -> 
 def test_c04_a_journal_empty_or_all_nul_is_loud_and_the_snapshot_is_used(copy: Path) -> None:
     """Nothing of that journal is known then; the start goes on from the snapshot before it.
 
-    Would catch: taking an all-NUL file, which has no line feed, for a torn last line.
+    Would catch: `take_journal` warning of damaged lines only, as such a file has no lines.
     """
     size = (copy / "journal.5").stat().st_size
     for damaged, word in ((b"", "0 bytes"), (bytes(size), "all NUL")):
@@ -126,6 +126,18 @@ def test_c04_a_journal_empty_or_all_nul_is_loud_and_the_snapshot_is_used(copy: P
         assert loaded.ledger == fold(HISTORY[:8])
         assert len(loaded.warnings) == 1
         assert word in loaded.warnings[0]
+
+
+def test_c04_nul_bytes_after_the_last_line_are_loud(copy: Path) -> None:
+    """A host that went down leaves them where lines were; a torn line never holds any.
+
+    Would catch: `take_journal` without its look for NUL in the rest.
+    """
+    with (copy / "journal.5").open("ab") as journal:
+        journal.write(bytes(50))
+    loaded = load(copy)
+    assert loaded.ledger == fold(HISTORY)
+    assert "1 of 3 lines are damaged and left out: 3" in loaded.warnings[0]
 
 
 def test_c04_everything_damaged_starts_empty_and_loud(copy: Path) -> None:

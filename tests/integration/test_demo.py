@@ -1,0 +1,153 @@
+"""The demo, run as a person runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.running_sidecar import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+
+
+class Started:
+    """`python -m tests.demo` in a session of its own; its parts stay in that session."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.scratch = folder / "tmp"
+        self.scratch.mkdir()
+        self._output = folder / "output"
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.demo", *arguments],
+                cwd=ROOT,
+                env={**os.environ, "TMPDIR": str(self.scratch), "KEEP": ""},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def until(self, text: str) -> None:
+        """Returns once the demo has said it; fails when it ends before."""
+        wait_for(lambda: text in self.output or self.process.poll() is not None)
+        assert text in self.output, self.output
+
+    def parts(self) -> list[int]:
+        """Process ids of the session's other members."""
+        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        return [pid for pid in pids if pid != self.process.pid and self._is_ours(pid)]
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            return os.getsid(pid) == self.process.pid
+        except ProcessLookupError:
+            return False
+
+    def end(self) -> None:
+        """Whatever is left of it."""
+        for pid in [*self.parts(), self.process.pid]:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[Started]:
+    demo = Started(folder, *arguments)
+    try:
+        yield demo
+    finally:
+        demo.end()
+
+
+def number(row: str, output: str) -> int:
+    """The first number of a row of the summary."""
+    found = re.search(rf"^ *{re.escape(row)} +([\d,]+)", output, re.MULTILINE)
+    assert found, output
+    return int(found[1].replace(",", ""))
+
+
+@linux_only
+def test_it_ends_by_itself_with_every_line_stored_once(tmp_path: Path) -> None:
+    """With --seconds: status 0, a table whose counts agree, nothing left behind."""
+    with started(tmp_path, "--seconds", "6") as demo:
+        assert demo.process.wait(100) == 0, demo.output
+        assert number("lines written", demo.output) > 50
+        assert number("events stored", demo.output) == number("lines written", demo.output)
+        assert number("lost", demo.output) == number("duplicated", demo.output) == 0
+        assert number("artifacts written", demo.output) >= 3
+        assert number("artifacts shipped", demo.output) == number("artifacts written", demo.output)
+        assert number("write to stored, p99", demo.output) > 0
+        assert len(re.findall(r"page +http://127\.0\.0\.1:\d+/", demo.output)) == 2
+        assert demo.parts() == []
+        assert list(demo.scratch.iterdir()) == []
+
+
+@linux_only
+def test_ctrl_c_ends_it_in_order(tmp_path: Path) -> None:
+    """The first SIGINT stops traffic, app and sidecar, and compares what there is."""
+    with started(tmp_path) as demo:
+        demo.until("uploads")
+        demo.process.send_signal(signal.SIGINT)
+        assert demo.process.wait(100) in (0, 1), demo.output
+        assert number("events stored", demo.output) == number("lines written", demo.output)
+        assert demo.parts() == []
+        assert list(demo.scratch.iterdir()) == []
+
+
+@linux_only
+@pytest.mark.parametrize("said", ["starting", "traffic until", "stopping"])
+def test_ctrl_c_twice_ends_it_at_once(tmp_path: Path, said: str) -> None:
+    """In the middle of anything: no process and no file is left, and there is no traceback."""
+    with started(tmp_path) as demo:
+        if said == "stopping":
+            demo.until("traffic until")
+            demo.process.send_signal(signal.SIGINT)
+        demo.until(said)
+        demo.process.send_signal(signal.SIGINT)
+        demo.process.send_signal(signal.SIGINT)
+        # A signal that is pending is not queued twice.
+        wait_for(lambda: demo.process.poll() is not None or not demo.process.send_signal(2))
+        assert demo.process.wait(100) == 130, demo.output
+        assert "Traceback" not in demo.output
+        assert demo.parts() == []
+        assert list(demo.scratch.iterdir()) == []
+
+
+@linux_only
+def test_its_parts_do_not_outlive_it(tmp_path: Path) -> None:
+    """SIGKILL of the demo ends what it started."""
+    with started(tmp_path) as demo:
+        demo.until("traffic until")
+        assert len(demo.parts()) >= 3
+        demo.process.kill()
+        demo.process.wait()
+        wait_for(lambda: demo.parts() == [])
+
+
+@linux_only
+def test_it_says_which_part_died(tmp_path: Path) -> None:
+    """A part that ends by itself ends the demo with status 1 and that part's last words."""
+    with started(tmp_path) as demo:
+        demo.until("traffic until")
+        (app,) = [pid for pid in demo.parts() if command(pid).endswith("-m app")]
+        os.kill(app, signal.SIGKILL)
+        assert demo.process.wait(100) == 1
+        assert "app ended by itself, status -9" in demo.output
+        assert demo.parts() == []
+
+
+def command(pid: int) -> str:
+    """A process's command line."""
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
