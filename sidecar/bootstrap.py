@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 
@@ -77,13 +75,15 @@ class _Process:
         self._load = load
         self._signals = signals
         self._wake = Wake()
+        self._stopping = Wake()
         self._totals = Totals()
         self._vitals = Vitals(time.monotonic())
         self._board = StatusBoard(self._wake.set)
 
     def run(self) -> int:
         settings = self._settings
-        self._signals.listen(self._wake.set, self._guard_deadline)
+        threading.Thread(target=self._guard_deadline, name="deadline", daemon=True).start()
+        self._signals.listen(self._wake.set, self._stopping.set)
         where = surroundings(settings.task, os.environ)
         member = Member.join(settings.state_dir, where.task)
         telemetry.identify(member.id)
@@ -169,11 +169,16 @@ class _Process:
         log.info("reloaded")
 
     def _guard_deadline(self) -> None:
-        """See to it that a drain ends, though the pump hang in the file system."""
-        deadline = self._settings.drain.deadline + DEADLINE_GRACE_SECONDS
-        guard = threading.Timer(deadline, _end_by_force)
-        guard.daemon = True
-        guard.start()
+        """See to it that a drain ends, though the pump hang in the file system.
+
+        Waits from the start, on a thread of its own: a signal handler must not start one.
+        """
+        while not self._stopping.wait(3600.0):
+            pass
+        time.sleep(self._settings.drain.deadline + DEADLINE_GRACE_SECONDS)
+        log.error("drain_deadline_forced")
+        telemetry.flush()
+        os._exit(BACKLOG_LEFT)
 
 
 def build(
@@ -265,13 +270,3 @@ def build(
 def _most_descriptors() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(16, min(MOST_DESCRIPTORS, soft - OTHER_DESCRIPTORS))
-
-
-def _end_by_force() -> None:
-    """The deadline is over and the pump hangs, in a dead mount most likely: the journal is whole,
-    the next run resumes."""
-    log.error("drain_deadline_forced")
-    telemetry.flush()
-    with suppress(OSError):
-        sys.stderr.flush()
-    os._exit(BACKLOG_LEFT)

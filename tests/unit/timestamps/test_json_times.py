@@ -153,16 +153,16 @@ def test_many_lines_alike_are_read_as_each_by_itself(lines: list[str]) -> None:
         ),
     ],
 )
+def test_a_line_in_other_columns_is_looked_at_closely(
+    first: str, other: str, expected: str
+) -> None:
+    """What was learned from one line never bends the reading of another."""
+    assert records_of(first, first, other).timestamps[-1] == ms(expected)
+
+
 def test_a_key_that_comes_first_wins_among_lines_that_have_only_the_other() -> None:
     """The key that was learned gives way where a line has one before it in order."""
     line = '{"ts":1795424000}'
     other = '{"ts":1795424999,"time":1795424329}'
     assert records_of(line, line, other).timestamps[-1] == ms(SECOND)
     assert records_of(line, line, '{"ts":true}').timestamps[-1] == ms(SECOND) - 329_000
-
-
-def test_a_line_in_other_columns_is_looked_at_closely(
-    first: str, other: str, expected: str
-) -> None:
-    """What was learned from one line never bends the reading of another."""
-    assert records_of(first, first, other).timestamps[-1] == ms(expected)
