@@ -6,7 +6,7 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import structlog
 
@@ -97,6 +97,10 @@ class _Process:
             self._signals.ask_reload,
         )
         server.start()
+        for key in _not_built(settings):
+            log.warning(
+                "setting_not_in_effect", key=key, remedy="this release does not do that yet"
+            )
         log.info("sidecar_started", http_port=server.port, state_dir=str(settings.state_dir))
         sole = Sole(settings.state_dir, member.id)
         try:
@@ -265,6 +269,16 @@ def build(
         drain_quiet=settings.drain.quiet,
         poll_intervals=(settings.poll.hot, settings.poll.cold),
     )
+
+
+def _not_built(settings: Settings) -> Iterator[str]:
+    """Settings that are accepted and change nothing: silence about them would mislead."""
+    for number, entry in enumerate(settings.logs):
+        if entry.delete_after is not None:
+            yield f"logs[{number}].delete_after"
+    for number, artifact in enumerate(settings.artifacts):
+        if artifact.bucket is not None:
+            yield f"artifacts[{number}].bucket"
 
 
 def _most_descriptors() -> int:

@@ -80,6 +80,7 @@ class Demo:
             self._stop()
             return self._compare()
         finally:
+            self._interruption.over()
             self._stack.kill()
 
     def _start(self) -> None:

@@ -117,10 +117,8 @@ def test_ctrl_c_twice_ends_it_at_once(tmp_path: Path, said: str) -> None:
             demo.until("traffic until")
             demo.process.send_signal(signal.SIGINT)
         demo.until(said)
-        demo.process.send_signal(signal.SIGINT)
-        demo.process.send_signal(signal.SIGINT)
-        # A signal that is pending is not queued a second time: again, until it is gone.
-        wait_for(lambda: demo.process.poll() is not None or send_again(demo.process))
+        # A signal that is pending is not queued a second time: again and again, until it is gone.
+        wait_for(lambda: send_again(demo.process) is not None)
         assert demo.process.wait(100) == 130, demo.output
         assert "Traceback" not in demo.output
         assert demo.parts() == []
@@ -150,9 +148,10 @@ def test_it_says_which_part_died(tmp_path: Path) -> None:
         assert demo.parts() == []
 
 
-def send_again(process: subprocess.Popen[bytes]) -> None:
-    """One more SIGINT."""
+def send_again(process: subprocess.Popen[bytes]) -> int | None:
+    """One more SIGINT, unless the process has ended: its status then."""
     process.send_signal(signal.SIGINT)
+    return process.poll()
 
 
 def command(pid: int) -> str:

@@ -49,14 +49,14 @@ class RunningSidecar:
         """Start the process and wait until it says where it listens."""
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as stderr:
-            self.process = subprocess.Popen(
+            process = self.process = subprocess.Popen(
                 [sys.executable, "-m", "sidecar", "run", "--config", str(self.config)],
                 env=self._environment,
                 stderr=stderr,
                 stdout=subprocess.DEVNULL,
             )
-        wait_for(lambda: self.port is not None or self.process.poll() is not None)
-        assert self.process.poll() is None, self.log_path.read_text()
+        wait_for(lambda: self.port is not None or process.poll() is not None)
+        assert process.poll() is None, self.log_path.read_text()
 
     @property
     def port(self) -> int | None:

@@ -160,8 +160,6 @@ def append(path: Path, content: str | bytes) -> bytes:
 def fates_add_up(status: Mapping[str, Any], *paths: Path) -> None:
     """Every byte of these files has one fate: the five of /status come to the files' sizes."""
     totals = status["totals"]
-    known = sum(
-        totals[key] for key in ("bytes_acknowledged", "bytes_rejected", "bytes_filtered")
-    )
+    known = sum(totals[key] for key in ("bytes_acknowledged", "bytes_rejected", "bytes_filtered"))
     size = sum(path.stat().st_size for path in paths)
     assert known + totals["bytes_gone"] + status["backlog"]["bytes"] == size, status

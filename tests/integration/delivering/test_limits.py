@@ -185,7 +185,14 @@ def test_w02_times_over_many_days_in_any_order(
     assert destination.messages(GROUP, "a.log") == by_time
 
 
-AWKWARD = ["a:b*c.log", "new\nline.log", "tab\there.log", "ü/日本.log", "..log", "a b/$(x) {task}.log"]
+AWKWARD = [
+    "a:b*c.log",
+    "new\nline.log",
+    "tab\there.log",
+    "ü/日本.log",
+    "..log",
+    "a b/$(x) {task}.log",
+]
 
 
 def test_w09_any_file_name_becomes_a_lawful_stream_of_its_group(
