@@ -78,7 +78,6 @@ class _Process:
         self._stopping = Wake()
         self._totals = Totals()
         self._vitals = Vitals(time.monotonic())
-        self._board = StatusBoard(self._wake.set)
 
     def run(self) -> int:
         settings = self._settings
@@ -87,7 +86,7 @@ class _Process:
         where = surroundings(settings.task, os.environ)
         member = Member.join(settings.state_dir, where.task)
         telemetry.identify(member.id)
-        self._board.publish(empty_status(member.id))
+        self._board = StatusBoard(self._wake.set, member=member.id)
         server = Server(
             settings.http.host,
             settings.http.port,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from bisect import insort
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -431,6 +432,8 @@ class Catalogue:
                 before=candidate.tail,
             ),
             position=record.acknowledged,
+            settled_ahead=deque((start, end, record.edges[end][1]) for start, end in record.beyond),
+            head=candidate.head,
             tail=candidate.tail,
             entry_inode=found.inode,
             order=candidate.modified,

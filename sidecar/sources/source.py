@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sidecar.model.assembler import Assembler
 from sidecar.model.batch import StreamKey
 from sidecar.model.ledger import SourceRecord
+from sidecar.model.records import Resume
 from sidecar.sources.rules import LogRule
 
 State = Literal["active", "idle", "rotated", "finished", "stuck"]
@@ -33,6 +35,11 @@ class Source:
     rule: LogRule
     assembler: Assembler
     position: int
+    settled_ahead: deque[tuple[int, int, Resume | None]]
+    """Start and end of what an earlier run had settled beyond the checkpoint, which is not read
+    again, and how to go on where an end lies inside an over-long line."""
+    head: bytes
+    """The first bytes, which may hold a byte-order mark."""
     entry_inode: int
     """The inode number its directory gives, which a layered file system may number otherwise."""
     size: int = 0

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import structlog
 
 from sidecar.model import fingerprint
+from sidecar.model.assembler import Assembler
+from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.portion import Portion
 from sidecar.sources.descriptors import Changed, Descriptors, Moved, open_file
 from sidecar.sources.source import Source
@@ -153,8 +155,14 @@ class Tailer:
         is_long = known >= READ_BYTES and not (finished or close or held)
         if is_long and not self._line_may_end(source, descriptor, known):
             return Turn(more=source.seen_to < source.size)
+        stop = source.settled_ahead[0][0] if source.settled_ahead else None
+        if stop == source.position:
+            self._pass_settled(source, descriptor)
+            return Turn(more=True)
         before = len(source.tail)
         length = min(MOST_READ_BYTES, max(READ_BYTES, known + READ_BYTES))
+        if stop is not None:
+            length = min(length, stop - source.position)
         data = os.pread(descriptor, length + before, source.position - before)
         self._totals.data_operations += 1
         self._totals.read_bytes += len(data)
@@ -164,20 +172,37 @@ class Tailer:
         read_to = source.position + len(data)
         at_end = read_to >= source.size
         start = source.position
-        text = self._past_nuls(source, data, now, finished=finished and at_end)
+        # A settled range begins where an event ended: what leads up to it is complete.
+        complete = read_to == stop or (finished and at_end)
+        text = self._past_nuls(source, data, now, finished=complete)
         portion = self._assemble(
             source,
             text,
             now,
             now_ms,
-            close=close and at_end,
-            finished=finished and at_end,
+            close=complete or (close and at_end),
+            finished=complete,
         )
         source.tail = (source.tail + data[: source.position - start])[-64:]
         source.seen_to = read_to
         source.exhausted = at_end and source.nul_at < 0
         more = source.seen_to < source.size and (portion is not None or source.nul_at < 0)
         return Turn(portion, more)
+
+    def _pass_settled(self, source: Source, descriptor: int) -> None:
+        """Go on behind what an earlier run had settled out of order."""
+        _, end, resume = source.settled_ahead.popleft()
+        length = min(MARKER_LENGTH, end)
+        source.tail = os.pread(descriptor, length, end - length)
+        self._totals.data_operations += 1
+        source.assembler = Assembler(
+            source.rule.assembly,
+            stream=source.key.stream,
+            resume=resume,
+            head=source.head,
+            before=source.tail,
+        )
+        source.position = source.seen_to = end
 
     def _line_may_end(self, source: Source, descriptor: int, known: int) -> bool:
         """Look only at what is new of a long incomplete line: reading it whole each time it grows

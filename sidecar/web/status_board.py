@@ -61,6 +61,7 @@ class StatusBoard:
         self,
         wake: Callable[[], None] = lambda: None,
         *,
+        member: str = "",
         fresh_for: float = 0.25,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,7 +69,7 @@ class StatusBoard:
         self.wake = wake
         self._fresh_for = fresh_for
         self._clock = clock
-        self._status = empty_status()
+        self._status = empty_status(member)
         self._published_at: float | None = None
         self._made_at = clock()
         self._editions = 0

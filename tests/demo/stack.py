@@ -1,11 +1,15 @@
 """The three processes and the volume they share."""
 
+import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.demo.child import Child
+import httpx
+
+from tests.demo.child import LOOK_SECONDS, Child
 from tests.demo.names import LINES, REGION, TASK
 
 APP_PORT = 8000
@@ -64,6 +68,17 @@ class Stack:
             },
         )
         self.app_url = self._app.announced(r"app: (http://\S+)", self._check)
+        self._await_app()
+
+    def _await_app(self) -> None:
+        """It says where it will listen before it serves."""
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.app_url}/healthz", trust_env=False).is_success:
+                    return
+            self._check()
+            self._app.expect_alive()
+            time.sleep(LOOK_SECONDS)
 
     def moved(self) -> str:
         """A word about ports that were busy; empty when none was."""

@@ -1,0 +1,98 @@
+"""What the package asks for, what the locks pin, and what the Makefile offers."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+PINNED = re.compile(r"^([a-zA-Z0-9._-]+)==(\S+)(?: ; .*)? \\$")
+
+
+def project() -> dict[str, Any]:
+    """pyproject.toml's table."""
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return found
+
+
+def pins(lock: str) -> dict[str, set[str]]:
+    """The versions a lock names, by package; several where they differ by Python."""
+    found: dict[str, set[str]] = {}
+    for line in (ROOT / "requirements" / f"{lock}.txt").read_text().splitlines():
+        if matched := PINNED.match(line):
+            found.setdefault(canonicalize_name(matched[1]), set()).add(matched[2])
+    return found
+
+
+def asked_for(extra: str) -> list[Requirement]:
+    """What the package and one of its extras require directly."""
+    table = project()
+    texts = table["dependencies"] + table["optional-dependencies"][extra]
+    return [Requirement(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("lock", "foreign"),
+    [
+        ("sidecar", {"fastapi", "starlette", "uvicorn", "duckdb", "python-multipart", "moto"}),
+        ("app", {"boto3", "botocore", "watchdog", "prometheus-client", "moto"}),
+    ],
+)
+def test_neither_image_carries_what_only_the_other_needs(lock: str, foreign: set[str]) -> None:
+    """The extras `app` and `sidecar` bring their own dependencies, all the way down."""
+    assert len(pins(lock)) > 10
+    assert foreign.isdisjoint(pins(lock))
+    assert foreign.isdisjoint(canonicalize_name(each.name) for each in asked_for(lock))
+
+
+@pytest.mark.parametrize("lock", ["app", "sidecar", "cloudwatch", "dev"])
+def test_the_locks_hold_what_the_project_asks_for(lock: str) -> None:
+    """A requirement that was added or raised without `make lock` is noticed."""
+    pinned = pins(lock)
+    for required in asked_for(lock):
+        if required.name == project()["name"]:
+            continue
+        versions = pinned.get(canonicalize_name(required.name), set())
+        assert versions, f"{required.name} is not in {lock}.txt: make lock"
+        assert all(required.specifier.contains(version) for version in versions), required
+
+
+@pytest.mark.parametrize("lock", ["app", "sidecar", "cloudwatch"])
+def test_every_lock_agrees_with_the_largest(lock: str) -> None:
+    """What is tested is what is shipped: a package has one version everywhere."""
+    largest = pins("dev")
+    assert {name: found for name, found in pins(lock).items() if found != largest.get(name)} == {}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_the_locks_name_no_place(lock: Path) -> None:
+    """Every line is a pin, its hashes or a comment: no index, no path, no address."""
+    for line in lock.read_text().splitlines():
+        comment = line.lstrip().startswith("#")
+        hashed = re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line)
+        assert comment or hashed or PINNED.match(line), line
+        assert "://" not in line
+        assert not re.search(r"(^|[\s=])(/|~|[A-Za-z]:\\)", line), line
+
+
+def test_every_pin_has_hashes() -> None:
+    """Nothing is installed that is not, byte for byte, what was resolved."""
+    for lock in LOCKS:
+        blocks = re.split(r"^(?=[a-zA-Z0-9])", lock.read_text(), flags=re.MULTILINE)[1:]
+        assert blocks
+        for block in blocks:
+            assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_make_alone_lists_every_target() -> None:
+    """`make` prints help, and each target that a person may call is in it."""
+    makefile = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^make (\S+) +\S", said, re.MULTILINE) == phony.split()
