@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.delivery import encode
-from tests.integration.delivering.stepped import GROUP, Stepped, append, settings_for, stepping
+from tests.integration.delivering.stepped import GROUP, append, settings_for, stepping
 from tests.support.fake_destination import FakeDestination
 
 DAY_MS = 24 * 3600 * 1000
@@ -29,16 +29,6 @@ def iso(at_ms: int) -> str:
 def destination() -> FakeDestination:
     """A lawful CloudWatch in memory; an unlawful batch is an assertion there, seen as no answer."""
     return FakeDestination(now_ms)
-
-
-def ship_at_once(sidecar: Stepped, path: Path, content: str) -> None:
-    """Deliver a first line alone, so that what follows waits for company and is cut when full."""
-    append(path, "first\n")
-    sidecar.ship()
-    append(path, content)
-    sidecar.until(lambda: sidecar.source(path.name)["size"] == path.stat().st_size)
-    sidecar.pass_time(0.3, each=0.1)
-    sidecar.ship()
 
 
 def batches(destination: FakeDestination) -> list[tuple[int, int]]:
