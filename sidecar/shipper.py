@@ -14,6 +14,7 @@ import structlog
 from sidecar import status
 from sidecar.delivery.delivery import Delivery
 from sidecar.health import Degradation, Vitals
+from sidecar.model.batch import StreamKey
 from sidecar.registry.checkpoints import Checkpoints
 from sidecar.sources.intake import Intake
 from sidecar.sources.poll import Budget, Rate
@@ -158,8 +159,18 @@ class Shipper:
             self.checkpoints.flush(now)
             self.delivery.send(batches)
 
-    def _has_room(self) -> bool:
-        return self.delivery.memory < self._memory
+    def _has_room(self, key: StreamKey | None = None) -> bool:
+        """May more be read, for this stream or for any?
+
+        A stream that gets nothing through must not take the others' room: each holds at most its
+        share, and a quarter is for streams that hold nothing yet.
+        """
+        taken = self.delivery.memory
+        if taken and taken + self.delivery.largest_portion > self._memory:
+            return False
+        held = self.delivery.held(key) if key is not None else 0
+        share = self._memory / max(1, self.delivery.busy)
+        return not held or (held < share and taken < self._memory * 0.75)
 
     def _is_settled(self) -> bool:
         """Has everything that is to be shipped been shipped?"""

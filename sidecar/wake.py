@@ -23,7 +23,9 @@ class Wake:
     def wait(self, seconds: float) -> bool:
         """Sleep until woken, at most so long; True when woken. Forgets the waking."""
         woken = bool(self._poll.poll(max(0.0, seconds) * 1000.0))
-        self._is_set = False
         if woken:
             os.eventfd_read(self._descriptor)
+        # Only now: a waking in between the other way round would be read away and yet stand as set,
+        # and no later one would be written.
+        self._is_set = False
         return woken

@@ -56,6 +56,8 @@ class Delivery:
     ) -> None:
         self.memory = 0
         """Bytes taken by what is read and not yet settled."""
+        self.largest_portion = 1024 * 1024
+        """What one more portion may take: the largest of late, more than that at the start."""
         self._senders = senders
         self._ledger = ledger
         self._record = record
@@ -79,18 +81,35 @@ class Delivery:
     def under_way(self) -> int:
         return self._senders.under_way
 
+    @property
+    def busy(self) -> int:
+        """Streams that hold anything."""
+        return len(self._busy)
+
+    def held(self, key: StreamKey) -> int:
+        """Bytes of `memory` that this stream takes."""
+        queue = self._busy.get(key)
+        return queue.memory if queue is not None else 0
+
+    def _hold(self, queue: StreamQueue, change: int) -> None:
+        queue.memory += change
+        self.memory += change
+
     def add(self, key: StreamKey, portion: Portion) -> None:
         """Queue records; every portion holds at least one."""
-        self._queue(key).add(portion)
-        self.memory += portion.cost
+        queue = self._queue(key)
+        queue.add(portion)
+        self.largest_portion = max(portion.cost, int(self.largest_portion * 0.99))
+        self._hold(queue, portion.cost)
 
     def add_manifest(
         self, key: StreamKey, message: str, version: ArtifactVersion, now_ms: int
     ) -> None:
         """Queue one event that stands for an artifact, with the time of now."""
         batch = manifest_batch(key, message, version, now_ms, self.number())
-        self._queue(key).ready.append(batch)
-        self.memory += batch.cost
+        queue = self._queue(key)
+        queue.ready.append(batch)
+        self._hold(queue, batch.cost)
 
     def number(self) -> int:
         """A number no other batch of this state directory has."""
@@ -122,11 +141,13 @@ class Delivery:
     def cut(self, now: float, now_ms: int) -> None:
         """Make batches of what is full or has waited long enough."""
         for queue in self._busy.values():
-            self.memory += queue.cut(now, now_ms, self._linger, self.number)
+            self._hold(queue, queue.cut(now, now_ms, self._linger, self.number))
 
     def startable(self, now: float) -> list[Batch]:
         """The batches to send now, one a stream first, as far as the pace allows."""
         started: list[Batch] = []
+        # A stream that never answers must not take every sender.
+        most = max(1, self._in_flight // 2)
         progress = True
         while progress:
             progress = False
@@ -134,7 +155,7 @@ class Delivery:
                 under_way = self._senders.under_way + len(started)
                 if not self._pace.allows(under_way, now):
                     return started
-                batch = queue.next(now)
+                batch = queue.next(now, most)
                 if batch is not None:
                     queue.ready.popleft()
                     queue.in_flight[batch.number] = batch
@@ -214,7 +235,7 @@ class Delivery:
         self._pace.succeeded()
         queue.is_proven = True
         self._troubles.pop(queue.key, None)
-        self.memory -= batch.cost
+        self._hold(queue, -batch.cost)
         self._totals.events_delivered += batch.count - len(refused)
         self._totals.lag.observe(max(0.0, now_ms - batch.least) / 1000.0)
         if batch.artifact is not None:
@@ -265,7 +286,7 @@ class Delivery:
             for part in reversed(parts):
                 part.failures = batch.failures + 1
                 queue.ready.appendleft(part)
-            self.memory += sum(part.cost for part in parts) - batch.cost
+            self._hold(queue, sum(part.cost for part in parts) - batch.cost)
             log.info("batch_halved", stream=queue.key.stream, events=batch.count)
             return
         log.warning("event_refused", stream=queue.key.stream, reason=outcome.message)
@@ -274,7 +295,7 @@ class Delivery:
             self._unkept.append(result)
             queue.in_flight[batch.number] = batch
             return
-        self.memory -= batch.cost
+        self._hold(queue, -batch.cost)
         spans = () if batch.artifact is not None else tuple(self._spans(batch, refused))
         self._record(Settled(batch.number, spans))
         if batch.artifact is not None:

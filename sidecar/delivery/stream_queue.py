@@ -20,6 +20,8 @@ class StreamQueue:
         self.is_proven = False
         """Has the stream taken a batch? Until then one at a time: it may have to be made first."""
         self.sent_at = float("-inf")
+        self.memory = 0
+        """Bytes taken by what is queued, ready and under way."""
         self.ready: deque[Batch] = deque()
         self.in_flight: dict[int, Batch] = {}
         self._portions: deque[Portion] = deque()
@@ -65,16 +67,16 @@ class StreamQueue:
             change -= cost - sum(portion.cost for portion in self._portions)
         return change
 
-    def may_send(self, batch: Batch, now: float) -> bool:
+    def may_send(self, batch: Batch, now: float, most: int) -> bool:
         """Would CloudWatch show this batch after those under way? It sorts by timestamp, so only
         equal or older ones have to wait for them."""
-        if now < batch.not_before or (self.in_flight and not self.is_proven):
+        if now < batch.not_before or len(self.in_flight) >= (most if self.is_proven else 1):
             return False
         return all(batch.least > other.greatest for other in self.in_flight.values())
 
-    def next(self, now: float) -> Batch | None:
-        """The first ready batch, if it may be sent now."""
-        if self.ready and self.may_send(self.ready[0], now):
+    def next(self, now: float, most: int) -> Batch | None:
+        """The first ready batch, if it may be sent now beside less than `most` of this stream."""
+        if self.ready and self.may_send(self.ready[0], now, most):
             return self.ready[0]
         return None
 

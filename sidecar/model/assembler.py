@@ -56,6 +56,11 @@ class Assembler:
         )
 
     @property
+    def resume(self) -> Resume | None:
+        """Where in an over-long line it stands, if it does."""
+        return self._long_line.resume
+
+    @property
     def wide(self) -> bool:
         """Whether the encoding's characters hold NUL bytes as a matter of course (UTF-16, -32)."""
         return self._encoding.unit > 1

@@ -7,9 +7,9 @@ from collections.abc import Callable
 FIRST_DELAY = 0.1
 """Seconds before the first new attempt."""
 
-LONGEST_DELAY = 10.0
-"""Seconds between attempts at most. The contract lets delivery resume within 15 s of an outage's
-end; a request that fails to connect may take up to 5 s of that."""
+LONGEST_DELAY = 6.0
+"""Seconds between attempts at most. The contract lets delivery resume within 15 s of a trouble's
+end; the first attempt after it may still fail, with credentials that were found before it."""
 
 
 def delay(failures: int, random: Callable[[], float]) -> float:

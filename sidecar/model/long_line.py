@@ -73,7 +73,7 @@ class LongLine:
         return self.resume
 
     def _next(self, encoding: Encoding, seen: bytes, *, final: bool) -> Piece | None:
-        line_start, part, _ = self._resume
+        line_start, part, *_ = self._resume
         # The longer of the two prefixes, so that a part need not know whether it is the last.
         longest = len(prefix(part, line_id(self._stream, line_start), last=True))
         return next_piece(
@@ -93,11 +93,13 @@ class LongLine:
             records.count_filtered(reason)
             self.resume = Resume(line_start, 0, self._events.previous)
             return False
-        self.resume = Resume(line_start, 1, self._events.time_of_long(first.text))
+        self.resume = Resume(
+            line_start, 1, self._events.time_of_long(first.text), self._events.now_ms
+        )
         return True
 
     def _append(self, records: Records, piece: Piece, start: int, end: int) -> None:
-        line_start, part, timestamp = self._resume
+        line_start, part, timestamp, arrival = self._resume
         body = self._events.redacted(records, piece.text, piece.body)
         last = piece.last
         message = prefix(part, line_id(self._stream, line_start), last=last) + body
@@ -108,6 +110,6 @@ class LongLine:
         elif last:
             self.resume = None
         else:
-            self.resume = Resume(line_start, part + 1, timestamp)
+            self.resume = Resume(line_start, part + 1, timestamp, arrival)
         if self.resume is not None:
             records.resumes[end] = self.resume

@@ -21,6 +21,9 @@ class Resume(NamedTuple):
     """Number of the next part, from 2; 0 when the rest of the line is filtered out."""
     timestamp: int
     """The one timestamp all parts carry, or NO_TIME."""
+    arrival: int = NO_TIME
+    """When the first part was made, in ms: the time of all parts of a line that has none, though
+    they travel in several batches."""
 
 
 @dataclass

@@ -36,10 +36,7 @@ class Checkpoints:
         self.letters = DeadLetters(state_dir, member.id)
         self.took_over: list[str] = []
         self._totals = totals
-        try:
-            self._journal = JournalFile(member.directory, member=member.id, at_ms=now_ms)
-        except OSError as error:
-            raise unusable(member.directory, "begin a journal", error) from error
+        self._journal = JournalFile(member.directory, member=member.id, at_ms=now_ms)
         self._synced_at = now
         self._failures = 0
         self.is_first = False
@@ -118,7 +115,8 @@ class Checkpoints:
                 for warning in loaded.warnings:
                     log.error("journal_damaged", problem=warning)
                 set_aside(loaded.broken, now_ms)
-                adopt(self.ledger, loaded.ledger)
+                for entry in adopt(self.ledger, loaded.ledger):
+                    self._journal.append(entry)
                 self.letters.remember(member.id)
                 self.took_over.append(member.id)
             self._totals.possible_duplicates = self.ledger.possible_duplicates
@@ -129,7 +127,7 @@ class Checkpoints:
             self._totals.bytes_gone = settled["gone"]
             for batch, intent in list(self.ledger.intents.items()):
                 # Sent by a process that died before the answer: the bytes are read and sent again.
-                self.ledger.apply(BatchAbandoned(batch))
+                self.record(BatchAbandoned(batch))
                 self._totals.possible_duplicates += intent.count
                 log.warning(
                     "batch_outcome_unknown",

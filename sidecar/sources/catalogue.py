@@ -52,6 +52,15 @@ def _order(source: Source) -> float:
     return source.order
 
 
+def _holds_anything(directory: str) -> bool:
+    """Is the directory there, and not the empty mount point of a volume that is away?"""
+    try:
+        with os.scandir(directory) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
+
+
 class Catalogue:
     """Every source by number, by path and by inode; owned by the pump."""
 
@@ -74,17 +83,21 @@ class Catalogue:
         self._totals = totals
         self._surroundings = surroundings
         self._state_created = state_created
+        self.is_new = True
+        """True until the first scan of this run is done."""
         self.at_first_start = first_start
         """True until the very first scan of a new state directory is done."""
         self.sources: dict[int, Source] = {}
-        self.undecided: list[str] = []
-        """Paths that may be copies in the making, to be reported again by the next scan."""
+        self.report_again: list[str] = []
+        """Paths for the next scan to report whatever it knows: perhaps copies in the making, or
+        names of deleted files, which a new file may have taken together with the inode number."""
         self.unreadable: dict[str, str] = {}
         """Paths that match but cannot be opened, with the reason."""
         self._by_inode: dict[Inode, Source] = {}
         self._by_path: dict[str, Source] = {}
         self._feeders: dict[StreamKey, list[Source]] = {}
         self._tasks = {surroundings.task}
+        self._nameless: list[Source] = []
         self._outdated: dict[str, SourceRecord] = {}
         """During an admission: records of files that were truncated while nobody looked."""
         self._dormant: dict[Inode, list[SourceRecord]] = {}
@@ -117,8 +130,9 @@ class Catalogue:
         looked_at = []
         for each in found:
             source = self._by_inode.get((each.root, each.inode))
-            if source is None or (source.over and source.path != each.path):
-                # The number of a file that is done with may be another file's by now.
+            if source is None or source.over:
+                # The number of a file that is done with may be another file's by now, and a file
+                # that was done with may go on after all.
                 unknown.append(each)
             else:
                 self._seen_at(source, each, now)
@@ -134,7 +148,9 @@ class Catalogue:
             if source is not None:
                 looked_at.append(source)
         self._outdated.clear()
-        return looked_at
+        # What lost its name has its last bytes read before its successor's first.
+        nameless, self._nameless = self._nameless, []
+        return nameless + looked_at
 
     def vanished(self, path: str, now: float) -> None:
         """A name is gone from a directory that is still there: renamed away, or deleted."""
@@ -175,11 +191,22 @@ class Catalogue:
         return successors
 
     def revive(self, source: Source, now: float) -> None:
-        """A rotated file that was done with is written to after all."""
-        if source.over and source.finished:
+        """A file that was done with is written to after all."""
+        if source.over and not source.superseded:
             source.over = False
             source.grew_at = now
             insort(self._feeders.setdefault(source.key, []), source, key=_order)
+
+    def has_grown(self, source: Source) -> bool:
+        """Is a file that was done with, as far as its name tells, longer than it was?"""
+        if source.superseded or source.deleted or source.missing_since is not None:
+            return False
+        self._totals.metadata_operations += 1
+        try:
+            seen = os.stat(source.path)
+        except OSError:
+            return False
+        return seen.st_ino == source.inode and seen.st_size > source.position
 
     def give_up(self, source: Source) -> None:
         """Nothing more can be read of it: what was not read is gone, and counted."""
@@ -222,6 +249,7 @@ class Catalogue:
     def _seen_at(self, source: Source, found: Found, now: float) -> None:
         if found.path == source.path:
             source.missing_since = None
+            source.renamed_away = source.renamed_away and found.base is not None
             self._by_path[found.path] = source
             return
         if source.missing_since is None and self._still_at(source):
@@ -259,6 +287,7 @@ class Catalogue:
             self._totals.rotations += 1
             source.grew_at = max(source.grew_at, now)
         source.missing_since = now
+        self._nameless.append(source)
 
     @staticmethod
     def _is_quiet(source: Source, now: float) -> bool:
@@ -270,7 +299,7 @@ class Catalogue:
         missing = now - source.missing_since
         if missing <= MISSING_PATIENCE:
             return False
-        return missing > MOUNT_PATIENCE or os.path.isdir(os.path.dirname(source.path))
+        return missing > MOUNT_PATIENCE or _holds_anything(os.path.dirname(source.path))
 
     def _examined(self, found: Found) -> Candidate | None:
         self._totals.metadata_operations += 2
@@ -300,6 +329,8 @@ class Catalogue:
             live.entry_inode = found.inode
             self._by_inode[found.root, found.inode] = live
             self._seen_at(live, found, now)
+            if not live.leaving or candidate.size > live.position:
+                self.revive(live, now)
             return live
         rule = self._rules[found.rule.number]
         self._dormant.pop((found.root, candidate.inode), None)
@@ -310,21 +341,22 @@ class Catalogue:
                 self._record(SourceForgotten(record.source))
         if candidate.record is not None:
             return self._add(candidate.record, candidate, rule, now)
-        if found.base is not None:
-            original = self._by_path.get(found.base)
-            if original is not None and not original.over:
-                like = likeness(found.path, original)
-                if like is Likeness.PERHAPS:
-                    self.undecided.append(found.path)
-                if like is not Likeness.NONE:
-                    # It says nothing new until the original is truncated.
-                    return None
-            before = self._outdated.get(found.base)
-            if before is not None and goes_on(found.path, before, before.acknowledged):
-                return self._claim_copy(candidate, before, before.acknowledged, rule, now, now_ms)
-        if self._is_left_alone(candidate):
+        before = self._outdated.get(found.base or "")
+        if before is not None and goes_on(found.path, before, before.acknowledged):
+            return self._claim_copy(candidate, before, before.acknowledged, rule, now, now_ms)
+        if self._is_copy(found) or self._is_left_alone(candidate):
             return None
         return self._claim(candidate, rule, now, now_ms)
+
+    def _is_copy(self, found: Found) -> bool:
+        """Is it, perhaps, a copy of a living source, which says nothing new as long as it lives?"""
+        original = self._by_path.get(found.base or "")
+        if original is None or original.over:
+            return False
+        like = likeness(found.path, original)
+        if like is Likeness.PERHAPS:
+            self.report_again.append(found.path)
+        return like is not Likeness.NONE
 
     def _take_rest_from_copy(self, source: Source, now: float, now_ms: int) -> list[Source]:
         """Read on in the copy that was made before the truncation, if there is one."""
@@ -470,6 +502,7 @@ class Catalogue:
             feeders.remove(source)
 
     def _forget(self, source: Source) -> None:
+        self.report_again.append(source.path)
         del self.sources[source.id]
         for inode in ((source.record.claim.root, n) for n in (source.inode, source.entry_inode)):
             if self._by_inode.get(inode) is source:

@@ -27,6 +27,12 @@ SWEEP_SECONDS = 1.0
 LONGEST_STUCK_WAIT = 15.0
 """Seconds between attempts at a source that cannot be read, at most."""
 
+NO_ROOM_SECONDS = 0.05
+"""How soon a source asks again whether its stream has room for more."""
+
+LOOK_AGAIN_SECONDS = 0.2
+"""How soon a name is looked at again that a scan could not decide on."""
+
 OLDER_FIRST_SECONDS = 0.05
 """How soon a source asks again whether the older file of its stream is read to its end."""
 
@@ -67,6 +73,7 @@ class Intake:
         self._ready: deque[Source] = deque()
         self._looks: Agenda[int] = Agenda()
         self._swept_at = now
+        self._measured_at = now
         self._covered_at = float("-inf")
 
     @property
@@ -75,7 +82,8 @@ class Intake:
         return bool(self._ready)
 
     def discover(self, now: float, now_ms: int, *, everything: bool = False) -> None:
-        """Scan what is due and take in what changed."""
+        """Scan what is due and take in what changed; the first time all there is."""
+        everything = everything or self.catalogue.is_new
         if not self.watch.covers_all and now - self._covered_at >= self._hot:
             self._covered_at = now
             self.watch.cover()
@@ -86,6 +94,7 @@ class Intake:
         moved_in = self.watch.moved_in()
         if self.discovery.next_due() <= now:
             self._scan(now, now_ms, everything=everything)
+        self.catalogue.is_new = self.catalogue.at_first_start = False
         for path in moved_in:
             self.artifacts.touched(path, now, renamed_into_place=True)
 
@@ -100,14 +109,15 @@ class Intake:
                 self.artifacts.touched(path, now)
         for number in self._looks.take_due(now):
             source = self.catalogue.sources.get(number)
-            if source is not None and not source.over:
+            if source is not None:
                 self._budget.spend(1)
-                self._give_turn(source)
+                self._look(source, now)
             if not self._budget.has_room(now):
                 break
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
             self.catalogue.sweep(now)
+            self._report_again(now)
 
     def reload(self, logs: Sequence[LogRule], artifacts: Sequence[ArtifactRule]) -> None:
         """Go by new rules from the next scan on: offsets and streams stay as they are."""
@@ -121,20 +131,28 @@ class Intake:
         """One look at every directory and source, whatever it costs: before a drain ends."""
         self.discover(now, now_ms, everything=True)
         for source in self.catalogue.sources.values():
-            if not source.over:
-                self._give_turn(source)
+            self._look(source, now)
         self.artifacts.make_all_due(now)
 
     def read(
-        self, now: float, now_ms: int, has_room: Callable[[], bool]
+        self, now: float, now_ms: int, has_room: Callable[[StreamKey | None], bool]
     ) -> Iterator[tuple[StreamKey, Portion]]:
-        """One turn for each source that waits for one, while there is room for what it gives."""
+        """One turn for each source that waits for one, while there is room for what it gives.
+
+        `has_room` tells for a stream, and with None for any at all.
+        """
         for _ in range(len(self._ready)):
-            if not has_room():
+            if not has_room(None):
+                self._measure_waiting(now)
                 break
             source = self._ready.popleft()
             source.queued = False
             if source.over:
+                self._looks.put(source.id, now + self._cold)
+                continue
+            if not has_room(source.key):
+                self._tailer.measure(source, now)
+                self._looks.bring_forward(source.id, now + NO_ROOM_SECONDS)
                 continue
             if self.catalogue.waits_for_older(source):
                 self._looks.bring_forward(source.id, now + OLDER_FIRST_SECONDS)
@@ -172,9 +190,36 @@ class Intake:
             self.last_growth = now
         for source in self.catalogue.admit(logs, now, now_ms):
             self._give_turn(source)
-        for path in (*self.catalogue.unreadable, *self.catalogue.undecided):
+        for path in self.catalogue.unreadable:
             self.discovery.forget(path)
-        self.catalogue.undecided.clear()
+        self._report_again(now)
+
+    def _look(self, source: Source, now: float) -> None:
+        """Give it a turn; of one that is done with, only see whether it was written to."""
+        if source.over and self.catalogue.has_grown(source):
+            self.catalogue.revive(source, now)
+        if source.over:
+            self._looks.put(source.id, now + self._cold)
+        else:
+            self._give_turn(source)
+
+    def _measure_waiting(self, now: float) -> None:
+        """Note how far files have grown that cannot be read for want of room: the backlog is told
+        right in an outage above all, and an open file outlives its deletion."""
+        if now - self._measured_at < self._hot:
+            return
+        self._measured_at = now
+        for source in self._ready:
+            if not self._budget.has_room(now):
+                break
+            self._budget.spend(1)
+            self._tailer.measure(source, now)
+
+    def _report_again(self, now: float) -> None:
+        for path in self.catalogue.report_again:
+            self.discovery.forget(path)
+            self.discovery.touch(path.rpartition("/")[0], now + LOOK_AGAIN_SECONDS)
+        self.catalogue.report_again.clear()
 
     def _give_turn(self, source: Source) -> None:
         if not source.queued and not source.over:

@@ -17,6 +17,7 @@ from sidecar.model import fingerprint
 from sidecar.model.assembler import Assembler
 from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.portion import Portion
+from sidecar.model.records import NO_TIME, Records, Resume
 from sidecar.sources.descriptors import Changed, Descriptors, Moved, open_file
 from sidecar.sources.source import Source
 from sidecar.telemetry import Totals
@@ -82,6 +83,18 @@ class Tailer:
             source.problem = None
             source.failures = 0
         return turn
+
+    def measure(self, source: Source, now: float) -> None:
+        """Note how far the file has grown, without reading it."""
+        try:
+            self._totals.metadata_operations += 1
+            size = os.fstat(self._descriptors.of(source)).st_size
+        except (OSError, Moved, Changed):
+            return  # the source's next turn finds out
+        if size > source.size:
+            source.size = size
+            source.note_growth(now)
+            source.exhausted = False
 
     def head(self, source: Source) -> bytes:
         """The file's first bytes, for the fingerprint; empty when they cannot be read."""
@@ -220,7 +233,10 @@ class Tailer:
         self, source: Source, text: bytes, now: float, now_ms: int, *, close: bool, finished: bool
     ) -> Portion | None:
         start = source.position
+        resume = source.assembler.resume
         records = source.assembler.feed(text, start, now_ms, close=close, finished=finished)
+        if resume is not None or records.resumes:
+            _give_parts_one_time(records, resume)
         source.position = records.consumed
         if source.nul_skipped_from is not None and records.consumed > start:
             # The believed run of NULs belongs to what follows it, so that ranges stay without gaps.
@@ -277,3 +293,13 @@ class Tailer:
         if source.problem != text:
             log.warning("source_stuck", path=source.path, error=text)
         source.problem = text
+
+
+def _give_parts_one_time(records: Records, resume: Resume | None) -> None:
+    """Parts of a line without a time carry the moment of the first one; `resume` is of before."""
+    for index, end in enumerate(records.ends):
+        following = records.resumes.get(end)
+        known = following or resume
+        if known is not None and records.timestamps[index] == NO_TIME:
+            records.timestamps[index] = known.arrival
+        resume = following

@@ -60,11 +60,15 @@ class Child:
                 raise Failed(f"{self.name} did not start within {START_SECONDS:.0f} s{self.last()}")
             time.sleep(LOOK_SECONDS)
 
+    @property
+    def status(self) -> int | None:
+        """The exit status; None while it runs."""
+        return self._process.poll()
+
     def expect_alive(self) -> None:
         """Raises Failed with the last lines the process said when it has ended."""
-        status = self._process.poll()
-        if status is not None:
-            raise Failed(f"{self.name} ended by itself, status {status}{self.last()}")
+        if self.status is not None:
+            raise Failed(f"{self.name} ended by itself, status {self.status}{self.last()}")
 
     def stop(self, seconds: float) -> None:
         """SIGTERM; raises Failed unless it ends with status 0 in time."""

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -39,6 +40,10 @@ def run(arguments: Sequence[str], interruption: Interruption) -> int:
         return demo.run()
     except Failed as failure:
         progress.say(f"demo: {failure}")
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read along has gone; what Python still holds for them must not fail at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Abandoned:
         progress.say("demo: ended before there was anything to compare")

@@ -2,18 +2,20 @@
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
-from tests.demo.child import LOOK_SECONDS, Child
+from tests.demo.child import LOOK_SECONDS, Child, Failed
 from tests.demo.names import LINES, REGION, TASK
 
 APP_PORT = 8000
 SIDECAR_PORT = 9464
+MISCONFIGURED = 2
+"""The exit status of both when a port cannot be had, among other things."""
+
 STOP_APP_SECONDS = 40.0
 # The sidecar's drain.deadline is 110 s by default.
 STOP_SIDECAR_SECONDS = 125.0
@@ -37,7 +39,7 @@ class Stack:
         """Raises Failed when a part does not start, and whatever `check` raises."""
         cloudwatch = self._child("cloudwatch", ["tests.demo.cloudwatch"], {})
         self.endpoint = cloudwatch.announced(r"cloudwatch: (http://\S+)", self._check)
-        self._sidecar = self._child(
+        self._sidecar, port = self._listening(
             "sidecar",
             ["sidecar", "run"],
             {
@@ -46,28 +48,29 @@ class Stack:
                 "SIDECAR_LOG_GROUP": LINES,
                 "SIDECAR_STATE_DIR": f"{self.volume}/.sidecar",
                 "SIDECAR_TASK": TASK,
-                "SIDECAR_HTTP_PORT": str(preferred(SIDECAR_PORT)),
                 "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": self.endpoint,
                 "AWS_REGION": REGION,
                 "AWS_ACCESS_KEY_ID": "stand-in",
                 "AWS_SECRET_ACCESS_KEY": "stand-in",
             },
+            ("SIDECAR_HTTP_PORT", SIDECAR_PORT),
+            r'"http_port": ?(\d+)',
         )
-        port = self._sidecar.announced(r'"http_port": ?(\d+)', self._check)
         self.sidecar_url = f"http://127.0.0.1:{port}"
-        self._app = self._child(
+        self._app, port = self._listening(
             "app",
             ["app"],
             {
                 "APP_VOLUME": str(self.volume),
                 "APP_TASK": TASK,
                 "APP_HOST": "127.0.0.1",
-                "APP_PORT": str(preferred(APP_PORT)),
                 "APP_LOG_MAX_BYTES": str(self._log_max_bytes),
                 "APP_LOG_KEEP": str(LOG_KEEP),
             },
+            ("APP_PORT", APP_PORT),
+            r"app: http://127\.0\.0\.1:(\d+)",
         )
-        self.app_url = self._app.announced(r"app: (http://\S+)", self._check)
+        self.app_url = f"http://127.0.0.1:{port}"
         self._await_app()
 
     def _await_app(self) -> None:
@@ -109,6 +112,27 @@ class Stack:
         for child in self._children:
             child.kill()
 
+    def _listening(
+        self,
+        name: str,
+        module: list[str],
+        settings: dict[str, str],
+        port: tuple[str, int],
+        pattern: str,
+    ) -> tuple[Child, str]:
+        """A part on its usual port, else on a free one; and the port that it announced."""
+        variable, usual = port
+        child = self._child(name, module, settings | {variable: str(usual)})
+        try:
+            return child, child.announced(pattern, self._check)
+        except Failed:
+            if child.status != MISCONFIGURED:
+                raise
+        # Asked by trying: a port that is free now may be taken a moment later.
+        self._children.remove(child)
+        child = self._child(name, module, settings | {variable: "0"})
+        return child, child.announced(pattern, self._check)
+
     def _child(self, name: str, module: list[str], settings: dict[str, str]) -> Child:
         child = Child(name, module, clean_environment() | settings, self._folder)
         self._children.append(child)
@@ -122,14 +146,3 @@ def clean_environment() -> dict[str, str]:
     # A profile or a proxy of the caller's is not for a server on this machine.
     nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     return kept | nowhere | {"NO_PROXY": "*", "no_proxy": "*"}
-
-
-def preferred(port: int) -> int:
-    """The port when nobody listens on it, else 0: the system then chooses."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return 0
-    return port

@@ -3,10 +3,11 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,18 @@ def test_it_ends_by_itself_with_every_line_stored_once(tmp_path: Path) -> None:
         assert len(re.findall(r"page +http://127\.0\.0\.1:\d+/", demo.output)) == 2
         assert demo.parts() == []
         assert list(demo.scratch.iterdir()) == []
+
+
+@linux_only
+def test_busy_ports_are_no_obstacle(tmp_path: Path) -> None:
+    """Where the usual ports are taken it says so in a word and takes free ones."""
+    with ExitStack() as taken:
+        for port in (8000, 9464):
+            with suppress(OSError):
+                taken.enter_context(socket.create_server(("127.0.0.1", port)))
+        with started(tmp_path, "--seconds", "1") as demo:
+            demo.until("traffic for")
+            assert "port 8000 and 9464 busy" in demo.output
 
 
 @linux_only

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,38 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PINNED = re.compile(r"^([a-zA-Z0-9._-]+)==(\S+)(?: ; .*)? \\$")
+
+# In parts, so that this file does not hold what it forbids.
+HOSTS = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("deb", "debian", "org"),
+        ("snapshot", "debian", "org"),
+        ("deb", "nodesource", "com"),
+        ("proxy", "golang", "org"),
+        ("crates", "io"),
+    )
+]
+FOLDERS = [
+    "/".join(("", *parts))
+    for parts in (
+        ("work", "main"),
+        ("work", "shared"),
+        ("work", ".library"),
+        ("work", ".mirror"),
+        ("opt", "wheels"),
+        ("opt", "pypi"),
+        ("root", ""),
+    )
+]
+FOREIGN = re.compile(
+    r"(?<![\w.-])(?:[\w-]+\.)*(?:" + "|".join(map(re.escape, HOSTS)) + r")(?![\w-])"
+    r"|(?<![\w./-])(?:file://)?(?:" + "|".join(map(re.escape, FOLDERS)) + ")",
+    re.IGNORECASE,
+)
 
 
 def project() -> dict[str, Any]:
@@ -49,6 +82,27 @@ def test_neither_image_carries_what_only_the_other_needs(lock: str, foreign: set
     assert len(pins(lock)) > 10
     assert foreign.isdisjoint(pins(lock))
     assert foreign.isdisjoint(canonicalize_name(each.name) for each in asked_for(lock))
+
+
+def test_the_extras_share_nothing_but_how_settings_are_read() -> None:
+    """What one image asks for by name the other does not, pydantic for the settings apart."""
+    extras = project()["optional-dependencies"]
+    sidecar, app = (
+        {canonicalize_name(Requirement(text).name) for text in extras[extra]}
+        for extra in ("sidecar", "app")
+    )
+    assert sidecar
+    assert app
+    assert sidecar & app <= {"pydantic", "pydantic-settings"}
+
+
+def test_the_only_command_is_sidecar() -> None:
+    """Installing the package puts one command on the path, and it runs what `-m sidecar` runs."""
+    assert project()["scripts"] == {"sidecar": "sidecar.__main__:main"}
+    installed = metadata.distribution(project()["name"]).entry_points
+    (command,) = installed.select(group="console_scripts")
+    assert (command.name, command.value) == ("sidecar", "sidecar.__main__:main")
+    assert callable(command.load())
 
 
 @pytest.mark.parametrize("lock", ["app", "sidecar", "cloudwatch", "dev"])
@@ -88,6 +142,32 @@ def test_every_pin_has_hashes() -> None:
         assert blocks
         for block in blocks:
             assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_no_tracked_file_names_where_it_was_made() -> None:
+    """No registry's host and no folder of the build machine: the project is made anywhere."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout: nothing says which files are tracked")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    tracked = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    assert Path(__file__).resolve() in tracked
+    # A file may be tracked and already removed: that is somebody's change under way.
+    named = [
+        f"{path.relative_to(ROOT)}: {found[0]}"
+        for path in tracked
+        if path.is_file()
+        for found in FOREIGN.finditer(path.read_text(errors="replace"))
+    ]
+    assert named == []
+
+
+@pytest.mark.parametrize("name", [*HOSTS, *FOLDERS])
+def test_what_is_forbidden_is_recognised(name: str) -> None:
+    """Each name is found in the forms in which a tool would write it, and not in longer words."""
+    scheme = "file://" if name.startswith("/") else "https://"
+    for text in (name, f"{scheme}{name}/x", f"--index={name}", f'"{name}"', f"at {name}, say"):
+        assert FOREIGN.search(text), text
+    assert not FOREIGN.search(f"x{name}")
 
 
 def test_make_alone_lists_every_target() -> None:

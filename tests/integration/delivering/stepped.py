@@ -25,7 +25,7 @@ from sidecar.web.status_board import StatusBoard
 
 GROUP = "/ecs/reports"
 
-PATIENCE = 30.0
+PATIENCE = 20.0
 """Seconds of the machine's time before a condition that never comes true is a failure."""
 
 
@@ -51,7 +51,8 @@ class Stepped:
         self.wake = Wake()
         self.board = StatusBoard(self.wake.set)
         self.member = Member.join(settings.state_dir, task)
-        self.peak_memory = 0
+        self.peak_unsettled = 0
+        """The most bytes that were ever read and not yet settled, after any step."""
         self.shipper = bootstrap.build(
             settings,
             member=self.member,
@@ -68,7 +69,7 @@ class Stepped:
         self.now += seconds
         self.board.wanted = True
         self.shipper.run_once(self.now)
-        self.peak_memory = max(self.peak_memory, self.shipper.delivery.memory)
+        self.peak_unsettled = max(self.peak_unsettled, self._read_and_unsettled())
 
     def until(self, condition: Callable[[], object], *, seconds: float = 0.1) -> float:
         """Step until it holds; gives the seconds that passed on the pump's clock."""
@@ -121,6 +122,12 @@ class Stepped:
         """As SIGKILL would: what is written stays, and the kernel lets the lock go."""
         self.shipper.intake.watch.close()
         self.member.leave()
+
+    def _read_and_unsettled(self) -> int:
+        return sum(
+            source.position - source.record.claim.start - sum(source.record.settled_bytes.values())
+            for source in self.shipper.intake.catalogue.sources.values()
+        )
 
     def why(self, condition: Callable[[], object]) -> str:
         """What to say when a condition does not come true."""

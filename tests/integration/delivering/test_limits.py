@@ -136,9 +136,10 @@ def test_w02_order_is_chronological_and_equal_times_keep_file_order(
     assert destination.messages(GROUP, "a.log") == expected
 
 
+@pytest.mark.parametrize("first", ["old", "new"])
 @pytest.mark.parametrize(("over", "parts"), [(-1, [2]), (0, [2]), (1, [1, 1])])
 def test_w02_span_is_24_hours_exactly(
-    tmp_path: Path, destination: FakeDestination, over: int, parts: list[int]
+    tmp_path: Path, destination: FakeDestination, over: int, parts: list[int], first: str
 ) -> None:
     """Two events 24 hours apart share a batch; a millisecond more parts them.
 
@@ -146,7 +147,8 @@ def test_w02_span_is_24_hours_exactly(
     """
     base = now_ms() - 2 * DAY_MS
     lines = [f"{iso(base)} old", f"{iso(base + DAY_MS + over)} new"]
-    append(tmp_path / "logs" / "a.log", "\n".join(lines) + "\n")
+    in_file = lines if first == "old" else lines[::-1]
+    append(tmp_path / "logs" / "a.log", "\n".join(in_file) + "\n")
     with stepping(settings_for(tmp_path), destination) as sidecar:
         sidecar.ship()
 

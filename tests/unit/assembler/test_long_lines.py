@@ -112,7 +112,7 @@ def test_l04_a_restart_inside_a_line_goes_on_with_the_next_part() -> None:
     at_once = records_of(data, max_event_bytes=256)
     first_end = at_once.ends[0]
     resume = at_once.resumes[first_end]
-    assert resume == Resume(line_start=0, part=2, timestamp=-1)
+    assert resume == Resume(line_start=0, part=2, timestamp=-1, arrival=NOW)
     again = Assembler(
         AssemblyRules.of(timestamp="arrival", max_event_bytes=256), stream=STREAM, resume=resume
     )

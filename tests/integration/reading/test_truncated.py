@@ -1,0 +1,215 @@
+"""T01, T03, T04 and rewriting in place: a file whose content becomes another's."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from tests.support.shipping import Shipping, append, everything_is_settled, lines, text
+
+LONG = 60
+"""Lines that make a file longer than the fingerprint's 1,024 bytes; three are shorter."""
+
+ARRIVAL = {"timestamp": "arrival"}
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The file that is written to."""
+    (tmp_path / "logs").mkdir()
+    return tmp_path / "logs/app.log"
+
+
+def rewrite(path: Path, messages: list[str], *, later: bool = False) -> None:
+    """Truncate and write anew, in the same inode; `later` puts the time of it a second ahead."""
+    inode = path.stat().st_ino
+    with path.open("w") as file:
+        file.write(text(messages))
+    assert path.stat().st_ino == inode
+    if later:
+        os.utime(path, (time.time() + 1, time.time() + 1))
+
+
+@pytest.mark.parametrize("count", [3, LONG])
+@pytest.mark.parametrize("descriptors", [1, 100])
+def test_t01_truncated_to_nothing_then_written(
+    tmp_path: Path, log: Path, count: int, descriptors: int
+) -> None:
+    """A truncated file is read from 0 again, whether or not it was looked at while it was empty,
+    whether its descriptor was held or not; what is written on follows.
+
+    Catches: keeping the position when the size falls below it.
+    """
+    append(log, lines("old", count))
+    append(tmp_path / "logs/other.log", ["other"])
+    with Shipping(tmp_path, entry=ARRIVAL, descriptors=descriptors) as sidecar:
+        sidecar.settle()
+        rewrite(log, [])
+        sidecar.settle()
+        append(log, lines("new", 2))
+        sidecar.settle()
+        rewrite(log, lines("newer", 1))
+        sidecar.settle()
+        append(log, ["end"])
+        sidecar.pass_time(5)
+        expected = lines("old", count) + lines("new", 2) + lines("newer", 1) + ["end"]
+        assert sidecar.messages("app.log") == expected
+        assert sidecar.totals.truncations == 2
+
+
+@pytest.mark.parametrize("grown", [-1, 0, 1, 50])
+@pytest.mark.parametrize("count", [3, LONG])
+def test_t01_rewritten_between_two_looks(tmp_path: Path, log: Path, count: int, grown: int) -> None:
+    """A file written anew to a smaller, the same, or a larger size, with nobody looking meanwhile,
+    is read from 0: its content tells it, not its size.
+
+    Catches: comparing sizes alone; reading without the bytes before the position.
+    """
+    append(log, lines("old content", count))
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        rewrite(log, lines("new content", count + grown), later=True)
+        sidecar.settle()
+        expected = lines("old content", count) + lines("new content", count + grown)
+        assert sidecar.messages("app.log") == expected
+
+
+@pytest.mark.parametrize("descriptors", [1, 100])
+@pytest.mark.parametrize("down", [False, True])
+def test_t01_rewritten_with_the_same_first_kilobyte(
+    tmp_path: Path, log: Path, descriptors: int, down: bool
+) -> None:
+    """The new content has the old one's first kilobyte (a banner, say), and is longer: it is the
+    bytes before the position that tell them apart.
+
+    Catches: trusting the fingerprint alone, without the marker before the checkpoint.
+    """
+    banner = lines("banner " + "=" * 60, 20)
+    append(log, banner + lines("old", 10))
+    append(tmp_path / "logs/other.log", ["other"])
+    with Shipping(tmp_path, entry=ARRIVAL, descriptors=descriptors) as sidecar:
+        sidecar.settle()
+        if down:
+            sidecar.stop()
+        rewrite(log, banner + lines("new", 20), later=True)
+        if down:
+            sidecar.start()
+        append(tmp_path / "logs/other.log", ["takes the descriptor"])
+        sidecar.pass_time(3)
+        expected = [*banner, *lines("old", 10), *banner, *lines("new", 20)]
+        assert sidecar.messages("app.log") == expected
+
+
+@pytest.mark.parametrize("clean", [False, True])
+@pytest.mark.parametrize("count", [1, 3, LONG])
+@pytest.mark.parametrize("old", [3, LONG])
+def test_t03_truncated_while_down(
+    tmp_path: Path, log: Path, clean: bool, count: int, old: int
+) -> None:
+    """A file truncated and written while the sidecar is down is read from 0, whatever its size.
+
+    Catches: starting at the record's offset when the fingerprint or marker does not match.
+    """
+    append(log, lines("old", old))
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        sidecar.stop(clean=clean)
+        rewrite(log, lines("new", count))
+        sidecar.start()
+        sidecar.settle()
+        assert sidecar.messages("app.log") == lines("old", old) + lines("new", count)
+
+
+def test_t03_truncated_to_nothing_while_down(tmp_path: Path, log: Path) -> None:
+    """A file that is empty at the start, of which there was more, is read from 0 once written.
+
+    Catches: keeping the record of an inode whose file is shorter than its checkpoint.
+    """
+    append(log, lines("old", 5))
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        sidecar.stop()
+        rewrite(log, [])
+        sidecar.start()
+        sidecar.settle()
+        append(log, lines("new", 5))
+        sidecar.settle()
+        assert sidecar.messages("app.log") == lines("old", 5) + lines("new", 5)
+
+
+def test_t03_unread_rest_of_a_truncated_file_is_counted(tmp_path: Path, log: Path) -> None:
+    """What had been seen and not yet read when the file was truncated is gone, and counted so.
+
+    Catches: forgetting the old source without `give_up`.
+    """
+    append(log, "read\nseen, unfinished")
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        rewrite(log, ["new"])
+        sidecar.pass_time(3)
+        assert sidecar.messages("app.log") == ["read", "new"]
+        assert sidecar.totals.bytes_gone == len("seen, unfinished")
+        everything_is_settled(sidecar.status(), len("read\nseen, unfinished") + len("new\n"))
+
+
+@pytest.mark.parametrize("seems", [0, 5])
+@pytest.mark.parametrize("seconds", [0.0, 0.04])
+def test_t04_size_that_looks_smaller_for_a_moment(
+    tmp_path: Path, log: Path, seems: int, seconds: float
+) -> None:
+    """A stale answer that shows a smaller size, once or for a moment, is no truncation: nothing is
+    read again, and what is written next is shipped.
+
+    Catches: believing the first smaller size without a second, fresh look.
+    """
+    append(log, lines("a", 5))
+    real = os.fstat
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        inode = log.stat().st_ino
+
+        def stale(descriptor: int) -> os.stat_result:
+            seen = real(descriptor)
+            if seen.st_ino != inode:
+                return seen
+            values = list(seen)
+            values[6] = seems
+            return os.stat_result(values, {"st_mtime_ns": seen.st_mtime_ns + 1})
+
+        with mock.patch("sidecar.sources.tailer.os.fstat", stale):
+            append(log, ["written meanwhile"])
+            sidecar.step(0.6)
+            sidecar.step(seconds)
+        sidecar.settle()
+        append(log, ["after"])
+        sidecar.settle()
+        assert sidecar.messages("app.log") == [*lines("a", 5), "written meanwhile", "after"]
+        assert sidecar.totals.truncations == 0
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_t01_truncated_by_a_writer_that_does_not_append(
+    tmp_path: Path, log: Path, down: bool
+) -> None:
+    """A writer without O_APPEND goes on at its offset after somebody truncated its file: the hole
+    before its lines is no content, the lines are shipped, once.
+
+    Catches: shipping the hole's NULs as a line; waiting for the hole to fill for ever.
+    """
+    with log.open("w") as writer, Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        writer.write(text(lines("old", 5)))
+        writer.flush()
+        sidecar.settle()
+        if down:
+            sidecar.stop()
+        os.truncate(log, 0)
+        writer.write(text(lines("new", 5)))
+        writer.flush()
+        if down:
+            sidecar.start()
+        sidecar.pass_time(8)
+        assert sidecar.messages("app.log") == lines("old", 5) + lines("new", 5)
