@@ -90,7 +90,11 @@ def _is_being_made(path: str, original: Source) -> bool:
         return False
     try:
         seen, of_whole = os.fstat(copy), os.fstat(whole)
-        if of_whole.st_ino != original.inode or seen.st_size > of_whole.st_size:
+        if of_whole.st_ino != original.inode:
+            return False
+        if of_whole.st_size < original.position:
+            return True  # truncated just now: the copy was not whole yet when it was opened
+        if seen.st_size > of_whole.st_size:
             return False
         length = min(MARKER_LENGTH, seen.st_size)
         return all(
