@@ -453,6 +453,7 @@ class Catalogue:
 
     def _add(self, record: SourceRecord, candidate: Candidate, rule: LogRule, now: float) -> Source:
         found = candidate.found
+        tail = candidate.tail if candidate.record is record else b""
         source = Source(
             record=record,
             rule=rule,
@@ -461,12 +462,12 @@ class Catalogue:
                 stream=record.feeds[1],
                 resume=record.resume,
                 head=candidate.head,
-                before=candidate.tail,
+                before=tail,
             ),
             position=record.acknowledged,
             settled_ahead=deque((start, end, record.edges[end][1]) for start, end in record.beyond),
             head=candidate.head,
-            tail=candidate.tail,
+            tail=tail,
             entry_inode=found.inode,
             order=candidate.modified,
             grew_at=now,

@@ -8,12 +8,11 @@ is deaf: it hears of no change, as where another host writes, and has to look fo
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 from unittest import mock
 
 from sidecar import bootstrap
@@ -23,6 +22,7 @@ from sidecar.model.stream_names import Surroundings
 from sidecar.registry.members import Member
 from sidecar.settings import Settings
 from sidecar.sources.source import Source
+from sidecar.sources.watch import Watch
 from sidecar.telemetry import Totals
 from sidecar.wake import Wake
 from sidecar.web.status_board import StatusBoard
@@ -198,9 +198,9 @@ class Shipping:
     def open_files(self) -> list[str]:
         """What this process holds open below the logs, by path; deleted files say so."""
         paths = []
-        for descriptor in os.listdir("/proc/self/fd"):
+        for descriptor in Path("/proc/self/fd").iterdir():
             try:
-                path = os.readlink(f"/proc/self/fd/{descriptor}")
+                path = str(descriptor.readlink())
             except OSError:
                 continue
             if path.startswith(str(self.logs)):
@@ -218,7 +218,7 @@ class Shipping:
         most = self._descriptors or bootstrap.MOST_DESCRIPTORS
         with (
             mock.patch.object(bootstrap, "_most_descriptors", return_value=most),
-            mock.patch.object(bootstrap.time, "monotonic", return_value=self.now),
+            mock.patch("sidecar.bootstrap.time.monotonic", return_value=self.now),
         ):
             self.shipper = bootstrap.build(
                 self.settings,
@@ -231,7 +231,7 @@ class Shipping:
                 wake=self.wake,
             )
         if not self._hears:
-            self.shipper.intake.watch = Deaf()
+            self.shipper.intake.watch = cast(Watch, Deaf())
 
     def _drained(self) -> int:
         with mock.patch.object(self.shipper, "_clock", self._tick):
