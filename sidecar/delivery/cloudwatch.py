@@ -5,6 +5,7 @@ connections, signatures, errors. What it would do with the events, `carrier` doe
 from __future__ import annotations
 
 import gzip
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -56,6 +57,8 @@ class CloudWatchDestination:
         self._client = client
         self._create = create
         self._gzipped = compression == "gzip"
+        self._making_lock = threading.Lock()
+        self._making: dict[str, threading.Lock] = {}
         # Groups that this process made, or may have made, and whose retention is not set yet.
         self._unfinished: set[str] = set()
 
@@ -95,7 +98,12 @@ class CloudWatchDestination:
     def create(self, group: str, stream: str, what: Target) -> Created | Unmade:
         note = ""
         if what == "group":
-            made = self._make_group(group)
+            # One maker of a group at a time: CreateLogGroup has a quota of 10 a second, and many
+            # streams of a new group find it missing at once.
+            with self._making_lock:
+                making = self._making.setdefault(group, threading.Lock())
+            with making:
+                made = self._make_group(group)
             if not isinstance(made, Created):
                 return _unmade(made)
             note = made.note

@@ -115,6 +115,16 @@ class Artifacts:
         artifact.gone_since = None
         self._looks.put(found.path, now)
 
+    def miss(self, now: float) -> None:
+        """After the first scan: what was shipped and is not there was deleted meanwhile."""
+        for path in self._ledger.artifacts:
+            for rule in self._rules.values():
+                glob = rule.match.takes(path)
+                if glob is not None and path not in self._artifacts:
+                    found = Found(path, rule.match, glob.root, 0)
+                    self._artifacts[path] = _Artifact(found, rule, gone_since=now)
+                    self._looks.put(path, now + DELETION_PATIENCE)
+
     def vanished(self, path: str, now: float) -> None:
         artifact = self._artifacts.get(path)
         if artifact is not None:
@@ -213,7 +223,8 @@ class Artifacts:
             artifact.busy = True
             self._reader.request(artifact.found.path, artifact.rule.inline_limit)
         else:
-            wait = max(0.01, artifact.rule.settle - quiet)
+            # No later than a hot file: its NAME.done may come, unheard, before it has settled.
+            wait = max(0.01, min(artifact.rule.settle - quiet, self._hot))
             self._looks.put(artifact.found.path, now + wait)
 
     def _is_shipped(self, artifact: _Artifact) -> bool:

@@ -45,6 +45,10 @@ first as a loss, and NFS may show a name late."""
 MOUNT_PATIENCE = 600.0
 """The same where the whole directory is gone: it may be unmounted for a while."""
 
+CLOCK_MARGIN = 2.0
+"""Seconds by which a file's time may lie before the moment it was written: the kernel stamps files
+with a coarse clock, a server with its own. In doubt a file is newer than the state directory."""
+
 Inode = tuple[str, int]
 
 
@@ -399,7 +403,7 @@ class Catalogue:
         return (
             found.base is not None
             and not found.included
-            and candidate.modified < self._state_created
+            and candidate.modified < self._state_created - CLOCK_MARGIN
         )
 
     def _claim(

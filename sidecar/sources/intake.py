@@ -94,7 +94,9 @@ class Intake:
         moved_in = self.watch.moved_in()
         if self.discovery.next_due() <= now:
             self._scan(now, now_ms, everything=everything)
-        self.catalogue.is_new = self.catalogue.at_first_start = False
+        if self.catalogue.is_new:
+            self.catalogue.is_new = self.catalogue.at_first_start = False
+            self.artifacts.miss(now)
         for path in moved_in:
             self.artifacts.touched(path, now, renamed_into_place=True)
 

@@ -113,7 +113,8 @@ class Tailer:
             return self._shrunk(source, now)
         source.shrunk_at = None
         written = seen.st_mtime_ns != source.modified_ns
-        grown = seen.st_size > source.size
+        before = source.size
+        grown = seen.st_size > before
         source.size = seen.st_size
         if grown:
             source.note_growth(now)
@@ -123,7 +124,11 @@ class Tailer:
             if written and not self._same_tail(source, descriptor):
                 return Turn(verdict=Verdict.REPLACED)
             return Turn()
-        return self._read(source, descriptor, now, now_ms)
+        turn = self._read(source, descriptor, now, now_ms)
+        if turn.verdict is Verdict.REPLACED:
+            # The new size is the new content's: nothing of it is gone.
+            source.size = max(before, source.position)
+        return turn
 
     def _shrunk(self, source: Source, now: float) -> Turn:
         """A size smaller than before: believed after a second, fresh look at the file itself."""

@@ -125,8 +125,9 @@ class Visitor:
             return
         self._datasets.popleft()
         self._ask("DELETE", f"/datasets/{dataset}", 204)
-        self._ask("GET", f"/datasets/{dataset}", 404)
+        # Noted before the next request, which may be refused because it is time to leave.
         self.deleted |= artifacts
+        self._ask("GET", f"/datasets/{dataset}", 404)
 
     def _ask(self, method: str, address: str, expected: int, **request: Any) -> httpx.Response:
         """One request after a pause; raises Leaving instead once asked to, Unexpected on another

@@ -8,6 +8,7 @@ is deaf: it hears of no change, as where another host writes, and has to look fo
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -75,6 +76,11 @@ class _Impatient(Wake):
 
     def wait(self, seconds: float) -> bool:
         return super().wait(min(seconds, 0.002))
+
+    def close(self) -> None:
+        """Let the descriptor go; who wakes later finds it set already."""
+        self._is_set = True
+        os.close(self._descriptor)
 
 
 class Shipping:
@@ -208,9 +214,10 @@ class Shipping:
         return paths
 
     def _begin(self) -> None:
+        self._is_over = self._is_drained = False
         self.totals = Totals()
         self.vitals = Vitals(self.now)
-        self.wake: Wake = _Impatient()
+        self.wake = _Impatient()
         self.board = StatusBoard(self.wake.set)
         self.member = Member.join(self.settings.state_dir, "task")
         # Whatever happens in a life, it begins later than the one before it.
@@ -235,7 +242,9 @@ class Shipping:
 
     def _drained(self) -> int:
         with mock.patch.object(self.shipper, "_clock", self._tick):
-            return self.shipper.drain()
+            status = self.shipper.drain()
+        self._is_drained = True
+        return status
 
     def _tick(self) -> float:
         self.now += STEP_SECONDS / 2
@@ -243,8 +252,16 @@ class Shipping:
 
     def _die(self) -> None:
         """What the kernel does for a process that is gone: files closed, the lock let go."""
+        if self._is_over:
+            return
+        self._is_over = True
         self.shipper.intake.watch.close()
         self.shipper.intake.catalogue._descriptors.close_all()
+        self.shipper.checkpoints.letters.close()
+        if not self._is_drained:
+            # After a drain it is closed already, and the number may be another file's.
+            self.shipper.checkpoints._journal.close()
+        self.wake.close()
         self.member.leave()
 
 

@@ -69,7 +69,8 @@ def test_w04_throttling_slows_down_loses_nothing_and_recovers(
         requests = cloudwatch.requests["PutLogEvents"] - before
         assert 30 <= requests <= 200
         assert any("throttled" in each for each in sidecar.status()["degraded"])
-        assert sidecar.status()["refusals"] == {"throttled": requests}
+        # The answer to the last request may still be on its way to the pump.
+        assert requests - 1 <= sidecar.status()["refusals"]["throttled"] <= requests
         cloudwatch.faults.clear(fault)
         assert sidecar.until(sidecar.settled) <= RESUMES_WITHIN
         assert sidecar.status()["degraded"] == []

@@ -67,7 +67,10 @@ def test_t01_rewritten_between_two_looks(tmp_path: Path, log: Path, count: int, 
     """A file written anew to a smaller, the same, or a larger size, with nobody looking meanwhile,
     is read from 0: its content tells it, not its size.
 
-    Catches: comparing sizes alone; reading without the bytes before the position.
+    Nothing of the new content is counted as gone.
+
+    Catches: comparing sizes alone; reading without the bytes before the position; giving up the
+    new file's bytes with the old one's.
     """
     append(log, lines("old content", count))
     with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
@@ -76,6 +79,7 @@ def test_t01_rewritten_between_two_looks(tmp_path: Path, log: Path, count: int, 
         sidecar.settle()
         expected = lines("old content", count) + lines("new content", count + grown)
         assert sidecar.messages("app.log") == expected
+        assert sidecar.totals.bytes_gone == 0
 
 
 @pytest.mark.parametrize("descriptors", [1, 100])
