@@ -202,7 +202,7 @@ def build(
     log_rules = compiled.log_rules(settings)
     artifact_rules = compiled.artifact_rules(settings)
     budget = Budget(settings.poll.budget, now)
-    descriptors = Descriptors(_most_descriptors(), totals)
+    descriptors = Descriptors(_most_descriptors(), totals, budget)
     discovery = Discovery(
         [rule.match for rule in log_rules] + [rule.match for rule in artifact_rules],
         never=[str(settings.state_dir)],
@@ -215,6 +215,7 @@ def build(
         ledger=checkpoints.ledger,
         record=checkpoints.record,
         descriptors=descriptors,
+        budget=budget,
         totals=totals,
         surroundings=where,
         state_created=created,

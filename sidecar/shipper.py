@@ -191,7 +191,8 @@ class Shipper:
     def _tell(self, now: float, *, at_once: bool = False) -> None:
         degradations = tuple(self._degradations())
         self._vitals.degrade(degradations)
-        self._rate.mark(now, self._totals.metadata_operations)
+        self._totals.metadata_operations = self._budget.spent
+        self._rate.mark(now, self._budget.spent)
         if not (self._board.wanted or at_once):
             return
         self._board.publish(
@@ -202,7 +203,7 @@ class Shipper:
                 intake=self.intake,
                 delivery=self.delivery,
                 totals=self._totals,
-                operations_per_second=self._rate.per_second(now, self._totals.metadata_operations),
+                operations_per_second=self._rate.per_second(now, self._budget.spent),
                 intervals=self._poll_intervals,
                 budget=self._budget.rate,
                 now=now,

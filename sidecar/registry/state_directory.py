@@ -1,5 +1,6 @@
 """The state directory itself: its folders, and when it was first used."""
 
+import errno
 import os
 import re
 import secrets
@@ -68,10 +69,12 @@ def clean_name(hint: str) -> str:
 
 def unusable(path: Path, act: str, error: OSError) -> StateError:
     """The StateError for an act the volume refused."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "make room" if full else f"let user {os.geteuid()} write to the state directory"
     return StateError(
         str(path),
         f"cannot {act}: {error.strerror or error}",
-        f"let user {os.geteuid()} write to the state directory, or set state_dir to another place",
+        f"{remedy}, or set state_dir to another place",
     )
 
 

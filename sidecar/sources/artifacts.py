@@ -196,7 +196,6 @@ class Artifacts:
 
     def _look(self, artifact: _Artifact, now: float, now_ms: int) -> None:
         self._budget.spend(1)
-        self._totals.metadata_operations += 1
         try:
             stat = os.stat(artifact.found.path)
         except FileNotFoundError:
@@ -233,7 +232,6 @@ class Artifacts:
 
     def _done(self, artifact: _Artifact) -> bool:
         self._budget.spend(1)
-        self._totals.metadata_operations += 1
         return os.path.exists(artifact.found.path + DONE_SUFFIX)
 
     def _manifest(

@@ -32,6 +32,7 @@ from sidecar.sources.candidate import Candidate, examine, last_line_start
 from sidecar.sources.copies import Likeness, beside, goes_on, likeness
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
+from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Source
 from sidecar.telemetry import Totals
@@ -75,6 +76,7 @@ class Catalogue:
         ledger: Ledger,
         record: Callable[[Entry], None],
         descriptors: Descriptors,
+        budget: Budget,
         totals: Totals,
         surroundings: Surroundings,
         state_created: float,
@@ -84,6 +86,7 @@ class Catalogue:
         self._ledger = ledger
         self._record = record
         self._descriptors = descriptors
+        self._budget = budget
         self._totals = totals
         self._surroundings = surroundings
         self._state_created = state_created
@@ -205,7 +208,7 @@ class Catalogue:
         """Is a file that was done with, as far as its name tells, longer than it was?"""
         if source.superseded or source.deleted or source.missing_since is not None:
             return False
-        self._totals.metadata_operations += 1
+        self._budget.spend(1)
         try:
             seen = os.stat(source.path)
         except OSError:
@@ -261,7 +264,7 @@ class Catalogue:
         self._moved(source, found, now)
 
     def _still_at(self, source: Source) -> bool:
-        self._totals.metadata_operations += 1
+        self._budget.spend(1)
         try:
             return os.stat(source.path).st_ino == source.inode
         except OSError:
@@ -306,7 +309,7 @@ class Catalogue:
         return missing > MOUNT_PATIENCE or _holds_anything(os.path.dirname(source.path))
 
     def _examined(self, found: Found) -> Candidate | None:
-        self._totals.metadata_operations += 2
+        self._budget.spend(2)
         self._totals.data_operations += 1
         try:
             candidate = examine(found, self._records_of)

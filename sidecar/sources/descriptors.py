@@ -6,6 +6,7 @@ import os
 import stat
 from collections import OrderedDict
 
+from sidecar.sources.poll import Budget
 from sidecar.sources.source import Source
 from sidecar.telemetry import Totals
 
@@ -24,9 +25,10 @@ class Descriptors:
     A deleted file's descriptor is the only way to its bytes, so it is never closed for room.
     """
 
-    def __init__(self, most: int, totals: Totals) -> None:
+    def __init__(self, most: int, totals: Totals, budget: Budget) -> None:
         self._most = most
         self._totals = totals
+        self._budget = budget
         self._open: OrderedDict[int, tuple[int, Source]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -60,7 +62,7 @@ class Descriptors:
         self._open.clear()
 
     def _opened(self, source: Source) -> int:
-        self._totals.metadata_operations += 1
+        self._budget.spend(1)
         try:
             descriptor = open_file(source.path)
         except FileNotFoundError:

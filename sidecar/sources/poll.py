@@ -15,6 +15,9 @@ def interval(quiet: float, hot: float, cold: float) -> float:
     return min(cold, max(hot, quiet / QUIET_SHARE))
 
 
+MOST_DEBT_SECONDS = 2.0
+
+
 class Budget:
     """A token bucket of metadata operations: `rate` a second, one second's worth saved up."""
 
@@ -29,10 +32,14 @@ class Budget:
         self._refill(now)
         return self._tokens >= 1.0
 
-    def spend(self, operations: float) -> None:
-        """Count operations, asked for first (a look) or not (an open that must be)."""
-        self._tokens -= operations
-        self.spent += int(operations)
+    def spend(self, operations: int) -> None:
+        """Count operations, asked for first (a look) or not (an open that must be).
+
+        The debt of what must be is bounded: ten thousand files at the start are opened at once,
+        and must not keep all looks waiting for minutes afterwards.
+        """
+        self._tokens = max(self._tokens - operations, -MOST_DEBT_SECONDS * self.rate)
+        self.spent += operations
 
     def wait(self, now: float) -> float:
         """Seconds until one operation is allowed."""

@@ -87,7 +87,6 @@ class Tailer:
     def measure(self, source: Source, now: float) -> None:
         """Note how far the file has grown, without reading it."""
         try:
-            self._totals.metadata_operations += 1
             size = os.fstat(self._descriptors.of(source)).st_size
         except (OSError, Moved, Changed):
             return  # the source's next turn finds out
@@ -105,7 +104,6 @@ class Tailer:
             return b""
 
     def _look(self, source: Source, descriptor: int, now: float, now_ms: int) -> Turn:
-        self._totals.metadata_operations += 1
         seen = os.fstat(descriptor)
         if source.deleted is False and seen.st_nlink == 0:
             source.deleted = True
@@ -137,7 +135,6 @@ class Tailer:
             return Turn()
         if now - source.shrunk_at < CONFIRM_AFTER:
             return Turn()
-        self._totals.metadata_operations += 1
         if source.leaving:
             return Turn(verdict=Verdict.REPLACED)
         try:
