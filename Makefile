@@ -14,7 +14,7 @@ PYTHON ?=
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 UV := uv==0.13.9
 
-.PHONY: help demo test check bench test-containers lock clean
+.PHONY: help demo test check bench mutants test-containers lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ bench: $(READY) ## what a core can do: assembling lines, encoding batches
 	@for file in tests/benchmarks/[a-z]*.py; do \
 	  name=$$(basename $$file .py); echo "== $$name"; $(PY) -m tests.benchmarks.$$name || exit 1; \
 	done
+
+mutants: $(READY) ## one-line changes to the product, each of which a test must catch; COUNT=10 takes ten at random
+	$(PY) -m tests.mutants $(if $(COUNT),--count $(COUNT))
 
 test-containers: $(READY) ## the compose stack on a Docker engine (Debian, as root: installed where there is none)
 	$(PY) -m pytest -q tests/containers $(ARGS)

@@ -97,7 +97,7 @@ class CloudWatchDestination:
 
     def create(self, group: str, stream: str, what: Target) -> Created | Unmade:
         note = ""
-        if what == "group":
+        if what == "group" or group in self._unfinished:
             # One maker of a group at a time: CreateLogGroup has a quota of 10 a second, and many
             # streams of a new group find it missing at once.
             with self._making_lock:

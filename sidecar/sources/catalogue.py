@@ -373,11 +373,16 @@ class Catalogue:
         except OSError:
             return []
         for path in siblings:
-            if path in self._by_path:
+            try:
+                inode = os.stat(path).st_ino
+            except OSError:
+                continue
+            # Asked by inode: the name may be that of an older copy which has moved on meanwhile.
+            if (root, inode) in self._by_inode:
                 continue
             if not goes_on(path, source.record, source.position, source.tail):
                 continue
-            found = Found(path, rule.match, root, os.stat(path).st_ino, source.path, False)
+            found = Found(path, rule.match, root, inode, source.path, False)
             candidate = self._examined(found)
             if candidate is not None:
                 source.size = source.position

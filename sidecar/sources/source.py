@@ -56,6 +56,10 @@ class Source:
     shrunk_at: float | None = None
     nul_at: int = -1
     nul_since: float = 0.0
+    nul_to: int = 0
+    """End of what was there when the NUL at `nul_at` was first seen."""
+    nul_believed_to: int = 0
+    """NULs before this offset are what the writer wrote."""
     nul_skipped_from: int | None = None
     """Start of a believed run of NULs that the next record's range takes in."""
     exhausted: bool = False

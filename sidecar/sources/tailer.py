@@ -252,7 +252,10 @@ class Tailer:
         return Portion(source.id, records, text, start, now)
 
     def _past_nuls(self, source: Source, data: bytes, now: float, *, finished: bool) -> bytes:
-        """The part of `data` that may be assembled now; moves past a run that is believed."""
+        """The part of `data` that may be assembled now; moves past a run that is believed.
+
+        What was there for as long as the first NUL was held is believed together with it.
+        """
         if source.assembler.wide:
             return data
         first = data.find(0)
@@ -260,33 +263,44 @@ class Tailer:
             source.nul_at = -1
             return data
         at = source.position + first
-        if source.nul_at != at:
-            source.nul_at, source.nul_since = at, now
-        elif now - source.nul_since >= NUL_PATIENCE or finished:
-            return self._believe_nuls(source, data, first, now, finished=finished)
-        return data[: data.rfind(b"\n", 0, first) + 1]
-
-    def _believe_nuls(
-        self, source: Source, data: bytes, first: int, now: float, *, finished: bool
-    ) -> bytes:
-        rest = data[first:].lstrip(b"\0")
-        run = len(data) - first - len(rest)
-        if not rest and not finished:
-            # Nothing after it yet: it may still fill in, and there is nothing to ship.
-            source.nul_at = -1 if source.position + len(data) >= source.size else source.nul_at
-            if source.nul_at < 0:
-                return b""
-        self._totals.nul_bytes_skipped += run
-        log.warning("nul_run_skipped", path=source.path, offset=source.position + first, bytes=run)
+        if finished:
+            source.nul_believed_to = source.position + len(data)
+        if at >= source.nul_believed_to:
+            if source.nul_at != at:
+                source.nul_at, source.nul_since = at, now
+                source.nul_to = source.position + len(data)
+            if now - source.nul_since < NUL_PATIENCE:
+                return data[: data.rfind(b"\n", 0, first) + 1]
+            source.nul_believed_to = source.nul_to
         source.nul_at = -1
         if first:
-            # Inside a line: it is shipped as it is, up to its end.
-            end = data.find(b"\n", first + run)
-            return data[: end + 1] if end >= 0 else data
+            return self._with_believed_nuls(source, data, now)
+        return self._past_leading_run(source, data, now, finished=finished)
+
+    def _past_leading_run(
+        self, source: Source, data: bytes, now: float, *, finished: bool
+    ) -> bytes:
+        rest = data.lstrip(b"\0")
+        run = len(data) - len(rest)
+        if not rest and not finished and source.position + run >= source.size:
+            # Nothing after it yet: it may still fill in, and there is nothing to ship.
+            return b""
+        self._totals.nul_bytes_skipped += run
+        log.warning("nul_run_skipped", path=source.path, offset=source.position, bytes=run)
         if source.nul_skipped_from is None:
             source.nul_skipped_from = source.position
         source.position += run
         return self._past_nuls(source, rest, now, finished=finished)
+
+    @staticmethod
+    def _with_believed_nuls(source: Source, data: bytes, now: float) -> bytes:
+        """NULs inside lines are shipped as they are, up to the first that is not believed yet."""
+        unbelieved = data.find(0, max(0, source.nul_believed_to - source.position))
+        if unbelieved < 0:
+            return data
+        source.nul_at, source.nul_since = source.position + unbelieved, now
+        source.nul_to = source.position + len(data)
+        return data[: data.rfind(b"\n", 0, unbelieved) + 1]
 
     def _stuck(self, source: Source, error: OSError) -> None:
         self._descriptors.close(source)

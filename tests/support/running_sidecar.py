@@ -24,17 +24,26 @@ class RunningSidecar:
     """Starts `sidecar run` on a configuration, and ends it for certain.
 
     As a context manager it kills the process when the block is left. `settings` are the contract's
-    keys; the port is chosen by the system unless it is set.
+    keys; the port is chosen by the system unless it is set. `descriptors` limits what it may open.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, Any], environment: Mapping[str, str]
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        environment: Mapping[str, str],
+        *,
+        descriptors: int | None = None,
     ) -> None:
         self.config = folder / "sidecar.yaml"
         self.log_path = folder / "sidecar.stderr"
         self.config.write_text(yaml.safe_dump({"http": {"port": 0}} | dict(settings)))
         self._environment = {**os.environ, **environment}
         self._environment.pop("PYTHONWARNINGS", None)
+        self._command = [sys.executable, "-m", "sidecar", "run", "--config", str(self.config)]
+        if descriptors is not None:
+            limited = f'ulimit -Sn {descriptors}; exec "$@"'
+            self._command = ["sh", "-c", limited, "sh", *self._command]
         self.process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -50,7 +59,7 @@ class RunningSidecar:
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as stderr:
             process = self.process = subprocess.Popen(
-                [sys.executable, "-m", "sidecar", "run", "--config", str(self.config)],
+                self._command,
                 env=self._environment,
                 stderr=stderr,
                 stdout=subprocess.DEVNULL,

@@ -9,8 +9,11 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.integration.delivering.stepped import GROUP, append
+from tests.integration.delivering.stepped import append
 from tests.support.running_sidecar import RunningSidecar, wait_for
+
+WITNESSED = "/ecs/witnessed"
+"""A group of its own: moto's servers of one process share what they hold."""
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def test_moto_holds_every_line_after_a_restart(tmp_path: Path, endpoint: str) ->
     append(path, "".join(f"{line}\n" for line in lines[:2000]))
     settings = {
         "state_dir": str(tmp_path / "state"),
-        "log_group": GROUP,
+        "log_group": WITNESSED,
         "logs": [{"include": [f"{tmp_path}/logs/*.log"]}],
         "poll": {"hot": "100ms", "cold": "1s"},
         "drain": {"quiet": "100ms", "deadline": "60s"},
@@ -65,9 +68,9 @@ def test_moto_holds_every_line_after_a_restart(tmp_path: Path, endpoint: str) ->
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    pages = client.get_paginator("filter_log_events").paginate(logGroupName=GROUP)
+    pages = client.get_paginator("filter_log_events").paginate(logGroupName=WITNESSED)
     events = [event for page in pages for event in page["events"]]
     assert [event["message"] for event in events] == lines
     assert {event["logStreamName"] for event in events} == {"a.log"}
-    [group] = client.describe_log_groups()["logGroups"]
+    [group] = client.describe_log_groups(logGroupNamePrefix=WITNESSED)["logGroups"]
     assert group["retentionInDays"] == 30

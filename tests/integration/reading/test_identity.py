@@ -273,10 +273,11 @@ def test_c01_drain_reads_what_was_written_last(tmp_path: Path, logs: Path) -> No
     """A file that no look has seen when the stop comes, and the last lines of those known, are
     shipped before the end.
 
-    Catches: draining without a scan of every directory.
+    Catches: `look_at_everything` that waits for what is due.
     """
     append(logs / "a.log", ["one"])
-    with Shipping(tmp_path) as sidecar:
+    seldom = {"hot": "30s", "cold": "10m", "budget": 100_000}
+    with Shipping(tmp_path, poll=seldom) as sidecar:
         sidecar.settle()
         append(logs / "a.log", ["last"])
         append(logs / "fresh/b.log", ["made at the end"])

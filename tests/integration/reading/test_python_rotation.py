@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
 from pathlib import Path
 
@@ -53,17 +51,6 @@ def record(message: str) -> logging.LogRecord:
 
 def message(number: int) -> str:
     return f"record {number:06d} " + "x" * 60
-
-
-@contextmanager
-def few_descriptors(most: int) -> Iterator[None]:
-    """Processes started meanwhile may open so many files; this one's own limit comes back."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("handler", [by_size, EveryFew], ids=["by size", "by time"])
@@ -212,8 +199,7 @@ def test_d07_real_sidecar_with_few_descriptors(tmp_path: Path) -> None:
     }
     with (
         StrictCloudWatch() as cloudwatch,
-        few_descriptors(160),
-        RunningSidecar(tmp_path, settings, cloudwatch.environment()) as sidecar,
+        RunningSidecar(tmp_path, settings, cloudwatch.environment(), descriptors=160) as sidecar,
     ):
         wait_for(lambda: cloudwatch.count() == 400)
         for number in range(400):

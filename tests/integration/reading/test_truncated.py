@@ -90,7 +90,7 @@ def test_t01_rewritten_with_the_same_first_kilobyte(
     """The new content has the old one's first kilobyte (a banner, say), and is longer: it is the
     bytes before the position that tell them apart.
 
-    Catches: trusting the fingerprint alone, without the marker before the checkpoint.
+    Catches: a marker that matches whatever stands before the checkpoint.
     """
     banner = lines("banner " + "=" * 60, 20)
     append(log, banner + lines("old", 10))
@@ -116,7 +116,7 @@ def test_t03_truncated_while_down(
 ) -> None:
     """A file truncated and written while the sidecar is down is read from 0, whatever its size.
 
-    Catches: starting at the record's offset when the fingerprint or marker does not match.
+    Catches: claiming nothing anew where the inode's record is of other content.
     """
     append(log, lines("old", old))
     with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
@@ -126,6 +126,31 @@ def test_t03_truncated_while_down(
         sidecar.start()
         sidecar.settle()
         assert sidecar.messages("app.log") == lines("old", old) + lines("new", count)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_t03_rewritten_with_the_same_bytes_before_the_position(
+    tmp_path: Path, log: Path, down: bool
+) -> None:
+    """The new content differs in its beginning alone; the bytes before the old position are the
+    same. Opened anew, the first bytes tell it.
+
+    Catches: a fingerprint that compares lengths and no digests.
+    """
+    common = lines("common", 20)
+    append(log, [*lines("old", 3), *common])
+    append(tmp_path / "logs/other.log", ["other"])
+    with Shipping(tmp_path, entry=ARRIVAL, descriptors=1) as sidecar:
+        sidecar.settle()
+        assert not any(path.endswith("app.log") for path in sidecar.open_files())
+        if down:
+            sidecar.stop()
+        rewrite(log, [*lines("new", 3), *common, "more"], later=True)
+        if down:
+            sidecar.start()
+        sidecar.pass_time(3)
+        expected = [*lines("old", 3), *common, *lines("new", 3), *common, "more"]
+        assert sidecar.messages("app.log") == expected
 
 
 def test_t03_truncated_to_nothing_while_down(tmp_path: Path, log: Path) -> None:
