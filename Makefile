@@ -14,7 +14,7 @@ PYTHON ?=
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 UV := uv==0.13.9
 
-.PHONY: help demo test check bench mutants test-containers lock clean
+.PHONY: help demo test check bench chaos mutants test-system test-containers lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -36,8 +36,15 @@ bench: $(READY) ## what a core can do: assembling lines, encoding batches
 	  name=$$(basename $$file .py); echo "== $$name"; $(PY) -m tests.benchmarks.$$name || exit 1; \
 	done
 
+chaos: $(READY) ## a soak of rotating writers under SIGKILL and faults, MINUTES=1
+	$(PY) -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES))
+
 mutants: $(READY) ## one-line changes to the product, each of which a test must catch; COUNT=10 takes ten at random
 	$(PY) -m tests.mutants $(if $(COUNT),--count $(COUNT))
+
+test-system: $(READY) ## what needs a Debian package: logrotate, installed where there is none (as root)
+	@command -v logrotate >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends logrotate; } >/dev/null
+	$(PY) -m pytest -q tests/system $(ARGS)
 
 test-containers: $(READY) ## the compose stack on a Docker engine (Debian, as root: installed where there is none)
 	$(PY) -m pytest -q tests/containers $(ARGS)
