@@ -14,13 +14,18 @@ from tests.support.running_sidecar import RunningSidecar
 GROUP = "/ecs/reports"
 LINES = 30_000
 ROTATIONS = 4
+LOST_BY_COPYTRUNCATE = 200
+"""Lines that may fall between the copy and the truncation, each time: four writes."""
 
 
 @pytest.mark.parametrize("mode", ["create", "copytruncate"])
 def test_r11_logrotate_loses_nothing(tmp_path: Path, mode: str) -> None:
-    """Every line arrives over four rotations; what is twice was counted as possibly so.
+    """Every line arrives over four rotations and a kill; by renaming, what is twice was counted.
 
-    Catches: taking a rotated file for a new one, or a copy for another file.
+    copytruncate is held to less: it loses by itself what is written between its copy and its
+    truncation, and a copy may be shipped again (ARCHITECTURE.md, Known limitations).
+
+    Catches: taking a rotated file for a new one; reading a truncated file on from where it stood.
     """
     log = tmp_path / "logs" / "app.log"
     log.parent.mkdir()
@@ -61,9 +66,9 @@ def test_r11_logrotate_loses_nothing(tmp_path: Path, mode: str) -> None:
             )
     stored = Counter(events)
     if mode == "create":
-        # copytruncate itself loses what is written between its copy and its truncation.
         assert not written - stored
-    assert (stored - written).total() <= counted
+        assert (stored - written).total() <= counted
+    assert len(written - stored) <= ROTATIONS * LOST_BY_COPYTRUNCATE
     assert not set(stored) - set(written)
 
 
