@@ -34,7 +34,6 @@ class Checkpoints:
         """Take over what dead members left. Raises StateError when that cannot be read."""
         self.ledger = Ledger()
         self.letters = DeadLetters(state_dir, member.id)
-        self.took_over: list[str] = []
         self._totals = totals
         self._journal = JournalFile(member.directory, member=member.id, at_ms=now_ms)
         self._synced_at = now
@@ -118,7 +117,6 @@ class Checkpoints:
                 for entry in adopt(self.ledger, loaded.ledger):
                     self._journal.append(entry)
                 self.letters.remember(member.id)
-                self.took_over.append(member.id)
             self._totals.possible_duplicates = self.ledger.possible_duplicates
             settled = self.ledger.settled_bytes()
             self._totals.bytes_acknowledged = settled["delivered"]
