@@ -6,7 +6,7 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import structlog
 
@@ -15,7 +15,10 @@ from sidecar.delivery.client import Client
 from sidecar.delivery.cloudwatch import CloudWatchDestination
 from sidecar.delivery.delivery import Delivery
 from sidecar.delivery.destination import Destination
+from sidecar.delivery.object_store import ObjectStore
+from sidecar.delivery.s3 import S3
 from sidecar.delivery.sender import Senders
+from sidecar.delivery.uploads import Uploads
 from sidecar.errors import SidecarError
 from sidecar.health import Degradation, Vitals
 from sidecar.model.stream_names import Surroundings
@@ -33,6 +36,7 @@ from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Discovery
 from sidecar.sources.intake import Intake
 from sidecar.sources.poll import Budget
+from sidecar.sources.storing import Storing
 from sidecar.sources.tailer import Tailer
 from sidecar.sources.watch import Watch
 from sidecar.surroundings import surroundings
@@ -96,10 +100,6 @@ class _Process:
             self._signals.ask_reload,
         )
         server.start()
-        for key in _not_built(settings):
-            log.warning(
-                "setting_not_in_effect", key=key, remedy="this release does not do that yet"
-            )
         log.info("sidecar_started", http_port=server.port, state_dir=str(settings.state_dir))
         sole = Sole(settings.state_dir, member.id)
         try:
@@ -194,8 +194,12 @@ def build(
     vitals: Vitals,
     totals: Totals,
     wake: Wake,
+    store: ObjectStore | None = None,
 ) -> Shipper:
-    """Wire a Shipper. Reads the journals of dead members; raises StateError."""
+    """Wire a Shipper. Reads the journals of dead members; raises StateError.
+
+    `store` keeps large artifacts, in place of S3.
+    """
     now, wall = time.monotonic(), time.time()
     created = state_created(settings.state_dir, wall)
     checkpoints = Checkpoints(settings.state_dir, member, totals, now=now, now_ms=int(wall * 1000))
@@ -226,6 +230,7 @@ def build(
         ledger=checkpoints.ledger,
         record=checkpoints.record,
         reader=ArtifactReader(wake.set),
+        storing=Storing(Uploads(store or S3(role_arn=settings.role_arn), wake.set)),
         budget=budget,
         totals=totals,
         hot=settings.poll.hot,
@@ -269,16 +274,6 @@ def build(
         drain_quiet=settings.drain.quiet,
         poll_intervals=(settings.poll.hot, settings.poll.cold),
     )
-
-
-def _not_built(settings: Settings) -> Iterator[str]:
-    """Settings that are accepted and change nothing: silence about them would mislead."""
-    for number, entry in enumerate(settings.logs):
-        if entry.delete_after is not None:
-            yield f"logs[{number}].delete_after"
-    for number, artifact in enumerate(settings.artifacts):
-        if artifact.bucket is not None:
-            yield f"artifacts[{number}].bucket"
 
 
 def _most_descriptors() -> int:

@@ -35,6 +35,7 @@ def artifact_rules(settings: Settings) -> list[ArtifactRule]:
             log_group=entry.log_group,
             settle=entry.settle,
             inline_limit=entry.inline_limit,
+            bucket=entry.bucket,
         )
         for number, entry in enumerate(settings.artifacts, start=len(settings.logs))
     ]

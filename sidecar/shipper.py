@@ -129,7 +129,8 @@ class Shipper:
         now = self._clock()
         self.delivery.settle(now, self._now_ms())
         left = status.backlog(self.intake, now)
-        unsettled = left["bytes"] or not self.delivery.is_empty
+        artifacts = self.intake.artifacts.left()
+        unsettled = left["bytes"] or artifacts or not self.delivery.is_empty
         self.checkpoints.close(now, self._now_ms())
         self._state = "stopped"
         self._tell(now, at_once=True)
@@ -139,6 +140,7 @@ class Shipper:
                 for source in self.intake.catalogue.sources.values()
                 if source.backlog > 0
             ]
+            files += [f"{path} (an artifact)" for path in artifacts]
             log.error(
                 "backlog_left",
                 bytes=left["bytes"],
@@ -211,7 +213,7 @@ class Shipper:
         )
 
     def _degradations(self) -> list[Degradation]:
-        found = list(self.delivery.degradations())
+        found = [*self.delivery.degradations(), *self.intake.artifacts.degradations()]
         if self.checkpoints.problem is not None:
             found.append(Degradation("journal", self.checkpoints.problem))
         unreadable = self.intake.catalogue.unreadable

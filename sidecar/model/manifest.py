@@ -9,21 +9,39 @@ from typing import Any, Final
 
 import orjson
 
+from sidecar.model.stored_object import StoredObject
+
 # CloudWatch Logs takes events of up to 1 MB; 1,000,000 bytes of message is the practical maximum.
 MAX_MANIFEST_BYTES: Final = 1_000_000
 
 
-def manifest(name: str, *, sha256: str, size: int, modified_ns: int, content: bytes | None) -> str:
-    """The manifest of one version; `content` is None where it does not travel along."""
+def content_type(name: str) -> str:
+    """What the name says that the content is."""
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def manifest(
+    name: str,
+    *,
+    sha256: str,
+    size: int,
+    modified_ns: int,
+    content: bytes | None,
+    stored: StoredObject | None = None,
+) -> str:
+    """The manifest of one version; `content` is None where it does not travel along.
+
+    `stored` tells where it is kept instead.
+    """
     fields: dict[str, Any] = {
         "artifact": name,
         "version": sha256,
         "bytes": size,
-        "content_type": mimetypes.guess_type(name)[0] or "application/octet-stream",
+        "content_type": content_type(name),
         "modified": _utc(modified_ns),
         "content": None,
         "content_base64": None,
-        "s3": None,
+        "s3": None if stored is None else stored._asdict(),
     }
     if content is None:
         return _text(fields)

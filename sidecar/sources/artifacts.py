@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from sidecar.health import Degradation
 from sidecar.model.batch import ArtifactVersion, StreamKey
 from sidecar.model.journal import ArtifactDeleted, ArtifactShipped, Entry
 from sidecar.model.ledger import Ledger
-from sidecar.model.manifest import deletion, manifest
+from sidecar.model.manifest import content_type, deletion, manifest
+from sidecar.model.stored_object import LARGEST_OBJECT, StoredObject, Torn, Wanted, content_key
 from sidecar.model.stream_names import clean
 from sidecar.sources.agenda import Agenda
 from sidecar.sources.artifact_reader import ArtifactReader, Version
 from sidecar.sources.discovery import Found, Rule
 from sidecar.sources.poll import Budget, interval
+from sidecar.sources.storing import Storing
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -35,6 +38,8 @@ class ArtifactRule:
     log_group: str
     settle: float
     inline_limit: int
+    bucket: str | None = None
+    """Where content over the limit goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class _Artifact:
     renamed_into_place: bool = False
     busy: bool = False
     gone_since: float | None = None
+    reading: Version | None = None
+    """What was read and is being kept in the bucket."""
 
     @property
     def name(self) -> str:
@@ -72,6 +79,7 @@ class Artifacts:
         ledger: Ledger,
         record: Callable[[Entry], None],
         reader: ArtifactReader,
+        storing: Storing,
         budget: Budget,
         totals: Totals,
         hot: float,
@@ -81,6 +89,7 @@ class Artifacts:
         self._ledger = ledger
         self._record = record
         self._reader = reader
+        self._storing = storing
         self._budget = budget
         self._totals = totals
         self._hot = hot
@@ -91,18 +100,32 @@ class Artifacts:
     @property
     def unfinished(self) -> int:
         """Artifacts that are being read, or on their way."""
-        return sum(artifact.busy for artifact in self._artifacts.values())
+        busy = sum(artifact.busy for artifact in self._artifacts.values())
+        return busy - self._storing.held_back
 
     @property
     def known(self) -> int:
         return len(self._artifacts)
 
     def unsettled(self) -> int:
-        """Artifacts that are seen but not yet found finished."""
-        return sum(
+        """Artifacts that are seen but not yet found finished, or whose bucket refuses them."""
+        unseen = sum(
             not artifact.busy and not self._is_shipped(artifact) and artifact.gone_since is None
             for artifact in self._artifacts.values()
         )
+        return unseen + self._storing.held_back
+
+    def left(self) -> list[str]:
+        """Paths of what is not shipped."""
+        return [
+            path
+            for path, artifact in self._artifacts.items()
+            if artifact.busy or not (self._is_shipped(artifact) or artifact.gone_since is not None)
+        ]
+
+    def degradations(self) -> Iterator[Degradation]:
+        """What stands in the way of artifacts, and of nothing else."""
+        return self._storing.degradations()
 
     def replace_rules(self, rules: Sequence[ArtifactRule]) -> None:
         self._rules = {rule.match.number: rule for rule in rules}
@@ -140,7 +163,7 @@ class Artifacts:
             artifact.renamed_into_place |= renamed_into_place
 
     def next_due(self) -> float:
-        return self._looks.next_due()
+        return min(self._looks.next_due(), self._storing.next_due())
 
     def make_all_due(self, now: float) -> None:
         for path in self._artifacts:
@@ -148,23 +171,37 @@ class Artifacts:
 
     def step(self, now: float, now_ms: int, *, has_room: bool) -> list[Notice]:
         """Look at what is due, as far as the budget goes; gives the manifests that are ready."""
-        notices = []
+        notices = [*self._whole(now, now_ms), *self._kept(now)]
+        if has_room:
+            notices += self._look_at_due(now, now_ms)
+        return notices
+
+    def _whole(self, now: float, now_ms: int) -> Iterator[Notice]:
+        """The manifests of what was read, where nothing needs to be kept first."""
         for reading in self._reader.readings():
             artifact = self._artifacts.get(reading.path)
             if artifact is None:
                 continue
             if reading.version is None:
-                artifact.busy = False
-                artifact.unchanged_since = now
-                self._looks.put(reading.path, now + artifact.rule.settle)
+                self._not_whole(artifact, now, torn=not reading.problem)
                 if reading.problem:
                     log.warning("artifact_unreadable", path=reading.path, error=reading.problem)
                 continue
-            notice = self._manifest(artifact, reading.version, now, now_ms)
+            notice = self._read(artifact, reading.version, now, now_ms)
             if notice is not None:
-                notices.append(notice)
-        if not has_room:
-            return notices
+                yield notice
+
+    def _kept(self, now: float) -> Iterator[Notice]:
+        """The manifests of what is in its bucket."""
+        for path, outcome in self._storing.step(now):
+            artifact = self._artifacts[path]
+            if isinstance(outcome, Torn):
+                self._not_whole(artifact, now, torn=True)
+            elif artifact.reading is not None:
+                yield _manifest(artifact, artifact.reading, outcome)
+            artifact.reading = None
+
+    def _look_at_due(self, now: float, now_ms: int) -> Iterator[Notice]:
         for path in self._looks.take_due(now):
             artifact = self._artifacts.get(path)
             if artifact is None or artifact.busy:
@@ -172,12 +209,11 @@ class Artifacts:
             if artifact.gone_since is not None:
                 notice = self._deleted(artifact, now, now_ms)
                 if notice is not None:
-                    notices.append(notice)
+                    yield notice
             else:
                 self._look(artifact, now, now_ms)
             if not self._budget.has_room(now):
                 break
-        return notices
 
     def shipped(self, version: ArtifactVersion, now_ms: int) -> None:
         """CloudWatch has the manifest, or refused it for good."""
@@ -234,29 +270,46 @@ class Artifacts:
         self._budget.spend(1)
         return os.path.exists(artifact.found.path + DONE_SUFFIX)
 
-    def _manifest(
+    def _not_whole(self, artifact: _Artifact, now: float, *, torn: bool) -> None:
+        """It changed while it was read, or could not be read: wait until it has settled anew."""
+        path = artifact.found.path
+        artifact.busy = False
+        artifact.unchanged_since = now
+        self._looks.put(path, now + artifact.rule.settle)
+        if torn:
+            self._totals.artifacts_torn += 1
+            log.info("artifact_changed_while_read", path=path)
+
+    def _read(
         self, artifact: _Artifact, version: Version, now: float, now_ms: int
     ) -> Notice | None:
-        path = artifact.found.path
+        """What to ship of a version that was read whole; None for now, or for good."""
+        path, rule = artifact.found.path, artifact.rule
         artifact.seen = (version.size, version.modified_ns, version.inode)
-        of_now = ArtifactVersion(
-            path, version.sha256, version.size, version.modified_ns, version.inode
-        )
         known = self._ledger.artifacts.get(path)
         if known is not None and known.version == version.sha256:
             # The same content again, touched or written anew: it is there already.
-            self._record(_as_shipped(of_now, now_ms))
+            self._record(_as_shipped(_of(path, version), now_ms))
             artifact.busy = False
             self._looks.put(path, now + self._hot)
             return None
-        message = manifest(
-            artifact.name,
-            sha256=version.sha256,
-            size=version.size,
-            modified_ns=version.modified_ns,
-            content=version.content,
-        )
-        return _notice(artifact, message, of_now)
+        if version.content is not None or rule.bucket is None:
+            return _manifest(artifact, version, None)
+        if version.size > LARGEST_OBJECT:
+            log.warning(
+                "artifact_too_large_to_store",
+                path=path,
+                bytes=version.size,
+                most=LARGEST_OBJECT,
+                remedy="write it in smaller files, or exclude it",
+            )
+            return _manifest(artifact, version, None)
+        artifact.reading = version
+        key = content_key(rule.log_group, artifact.name, version.sha256)
+        kind = content_type(artifact.name)
+        wanted = Wanted(rule.bucket, key, version.sha256, version.size, kind)
+        self._storing.add(path, wanted)
+        return None
 
     def _deleted(self, artifact: _Artifact, now: float, now_ms: int) -> Notice | None:
         path = artifact.found.path
@@ -270,6 +323,22 @@ class Artifacts:
         artifact.busy = True
         gone = ArtifactVersion(path, "", 0, 0, 0)
         return _notice(artifact, deletion(artifact.name, now_ms), gone)
+
+
+def _of(path: str, version: Version) -> ArtifactVersion:
+    return ArtifactVersion(path, version.sha256, version.size, version.modified_ns, version.inode)
+
+
+def _manifest(artifact: _Artifact, version: Version, stored: StoredObject | None) -> Notice:
+    message = manifest(
+        artifact.name,
+        sha256=version.sha256,
+        size=version.size,
+        modified_ns=version.modified_ns,
+        content=version.content,
+        stored=stored,
+    )
+    return _notice(artifact, message, _of(artifact.found.path, version))
 
 
 def _as_shipped(version: ArtifactVersion, now_ms: int) -> ArtifactShipped:

@@ -60,6 +60,8 @@ class Totals:
     sources_claimed: int = 0
     artifacts_shipped: int = 0
     artifact_bytes: int = 0
+    artifacts_torn: int = 0
+    files_deleted: int = 0
     metadata_operations: int = 0
     data_operations: int = 0
     read_bytes: int = 0

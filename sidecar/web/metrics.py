@@ -45,6 +45,8 @@ COUNTERS = (
     ("sources_claimed", "sources_claimed", "Sources this member began to own."),
     ("artifacts_shipped", "artifacts_shipped", "Artifact versions acknowledged."),
     ("artifact_bytes", "artifact_bytes", "Bytes of the artifacts shipped."),
+    ("artifacts_torn", "artifacts_torn", "Readings given up: the artifact changed meanwhile."),
+    ("files_deleted", "files_deleted", "Rotated files removed by delete_after."),
     ("metadata_operations", "metadata_operations", "Metadata operations on the volume."),
     ("data_operations", "data_operations", "Reads from the volume."),
     ("read_bytes", "read_bytes", "Bytes read from the volume."),
