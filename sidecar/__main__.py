@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sidecar.errors import SidecarError, on_one_line
 
@@ -53,9 +53,28 @@ def _call(options: argparse.Namespace) -> int:
         from sidecar.commands.status import status
 
         return status(options.url, options.config, os.environ, as_json=options.json)
+    if options.command == "artifacts":
+        return _artifacts(options)
     from sidecar.commands.healthcheck import healthcheck
 
     return healthcheck(options.url, options.config, os.environ)
+
+
+def _artifacts(options: argparse.Namespace) -> int:
+    from sidecar.commands.artifacts import get_artifact, list_artifacts
+
+    if options.act == "list":
+        return list_artifacts(
+            options.config, os.environ, versions=options.versions, as_json=options.json
+        )
+    return get_artifact(
+        options.name,
+        options.config,
+        os.environ,
+        version=options.version,
+        output=options.output,
+        as_json=options.json,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,16 +114,54 @@ def _parser() -> argparse.ArgumentParser:
         description="Ask a running sidecar whether a restart would help.",
         epilog="Exit status: 0 healthy; 1 not.",
     )
-    for command in (run, check, status, health):
+    artifact_list, artifact_get = _artifact_parsers(commands)
+    for command in (run, check, status, health, artifact_list, artifact_get):
         command.add_argument("--config", metavar="FILE", type=Path, help=_CONFIG)
     check.add_argument(
         "--online", action="store_true", help="ask AWS about every permission needed"
     )
-    for command in (check, status):
+    for command in (check, status, artifact_list, artifact_get):
         command.add_argument("--json", action="store_true", help="print JSON, not a table")
     for command in (status, health):
         command.add_argument("--url", metavar="URL", help=_URL)
     return parser
+
+
+def _artifact_parsers(commands: Any) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    artifacts = commands.add_parser(
+        "artifacts",
+        help="list the artifacts that were shipped, or get one back",
+        description="List the artifacts that were shipped, or get one back.",
+    )
+    acts = artifacts.add_subparsers(
+        dest="act", required=True, metavar="list|get", parser_class=_Parser
+    )
+    listing = acts.add_parser(
+        "list",
+        help="what was shipped, and where its content is",
+        description="List the newest version of every artifact in the artifacts' log groups, and "
+        "where its content is.",
+        epilog="Exit status: 0 listed; 1 CloudWatch Logs does not give them.",
+    )
+    listing.add_argument("--versions", action="store_true", help="every version, the newest first")
+    get = acts.add_parser(
+        "get",
+        help="restore one and check its sha256",
+        description="Restore an artifact from its manifest or from S3, check its sha256, and only "
+        "then put it in its place.",
+        epilog="Exit status: 0 restored; 1 not found, not kept, or not what was shipped.",
+    )
+    get.add_argument("name", metavar="NAME", help="its name as `list` shows it")
+    get.add_argument(
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="where to (default: its last name in this directory, unless that is there)",
+    )
+    get.add_argument(
+        "--version", metavar="SHA256", help="the version that begins so, not the newest"
+    )
+    return listing, get
 
 
 class _Parser(argparse.ArgumentParser):
