@@ -23,7 +23,7 @@ from sidecar.errors import SidecarError
 from sidecar.health import Degradation, Vitals
 from sidecar.model.stream_names import Surroundings
 from sidecar.registry.checkpoints import Checkpoints
-from sidecar.registry.members import Member
+from sidecar.registry.members import Member, has_member
 from sidecar.registry.sole import Sole
 from sidecar.registry.state_directory import state_created
 from sidecar.settings import Settings
@@ -36,6 +36,8 @@ from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Discovery
 from sidecar.sources.intake import Intake
 from sidecar.sources.poll import Budget
+from sidecar.sources.pruning import Pruning
+from sidecar.sources.removal import Removal
 from sidecar.sources.storing import Storing
 from sidecar.sources.tailer import Tailer
 from sidecar.sources.watch import Watch
@@ -201,7 +203,8 @@ def build(
     `store` keeps large artifacts, in place of S3.
     """
     now, wall = time.monotonic(), time.time()
-    created = state_created(settings.state_dir, wall)
+    state_dir = settings.state_dir
+    created = state_created(state_dir, wall)
     checkpoints = Checkpoints(settings.state_dir, member, totals, now=now, now_ms=int(wall * 1000))
     log_rules = compiled.log_rules(settings)
     artifact_rules = compiled.artifact_rules(settings)
@@ -236,11 +239,26 @@ def build(
         hot=settings.poll.hot,
         cold=settings.poll.cold,
     )
+    removal = Removal(
+        rules=log_rules,
+        catalogue=catalogue,
+        ledger=checkpoints.ledger,
+        record=checkpoints.record,
+        pruning=Pruning(
+            rules=log_rules,
+            discovery=discovery,
+            budget=budget,
+            is_dead=lambda task: catalogue.knows_task(task) and not has_member(state_dir, task),
+        ),
+        budget=budget,
+        totals=totals,
+    )
     intake = Intake(
         discovery=discovery,
         watch=Watch(discovery.roots, wake.set),
         catalogue=catalogue,
         artifacts=artifacts,
+        removal=removal,
         tailer=Tailer(descriptors, totals),
         budget=budget,
         totals=totals,

@@ -68,6 +68,7 @@ def _log_rule(number: int, entry: LogEntry) -> LogRule:
             redact=[redaction.model_dump() for redaction in entry.redact],
         ),
         old_events_now=entry.out_of_range == "now",
+        delete_after=entry.delete_after,
     )
 
 

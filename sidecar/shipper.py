@@ -96,6 +96,7 @@ class Shipper:
         for notice in self.intake.artifacts.step(now, now_ms, has_room=self._has_room()):
             self.delivery.add_manifest(notice.key, notice.message, notice.version, now_ms)
         self._send(now, now_ms)
+        self.intake.removal.step(now, now_ms)
         self.checkpoints.flush(now)
         self.checkpoints.sync(now, now_ms)
         self._tell(now)
@@ -213,7 +214,11 @@ class Shipper:
         )
 
     def _degradations(self) -> list[Degradation]:
-        found = [*self.delivery.degradations(), *self.intake.artifacts.degradations()]
+        found = [
+            *self.delivery.degradations(),
+            *self.intake.artifacts.degradations(),
+            *self.intake.removal.degradations(),
+        ]
         if self.checkpoints.problem is not None:
             found.append(Degradation("journal", self.checkpoints.problem))
         unreadable = self.intake.catalogue.unreadable

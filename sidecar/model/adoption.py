@@ -59,6 +59,9 @@ class _Adoption:
             mine = ours.artifacts.get(path)
             if mine is None or mine.at_ms < artifact.at_ms:
                 self._record([artifact])
+        for key, archive in other.archives.items():
+            if key not in ours.archives:
+                self._record([archive])
         if other.possible_duplicates:
             duplicates = ours.possible_duplicates + other.possible_duplicates
             self._record([Counted(ours.next_source, ours.next_batch, duplicates)])

@@ -205,6 +205,35 @@ class ArtifactDeleted:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFinished:
+    """A rotated source was settled to its end, at `end`, and not longer than since `at_ms`."""
+
+    source: int
+    end: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFinished:
+    """A finished source was compressed into this file; settled since `at_ms`, as the source was."""
+
+    root: str
+    path: str
+    inode: int
+    bytes: int
+    modified_ns: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveForgotten:
+    """The archive is gone."""
+
+    root: str
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """Numbers that only grow: the next free ones, and events that may be stored twice."""
 
@@ -227,6 +256,9 @@ Entry: TypeAlias = (
     | ArrivalTimeUsed
     | ArtifactShipped
     | ArtifactDeleted
+    | SourceFinished
+    | ArchiveFinished
+    | ArchiveForgotten
     | Counted
 )
 

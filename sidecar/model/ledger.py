@@ -15,6 +15,8 @@ from sidecar.model.byte_range import ByteRanges
 from sidecar.model.fingerprint import NO_MARKER, Fingerprint, Marker
 from sidecar.model.journal import (
     FATES,
+    ArchiveFinished,
+    ArchiveForgotten,
     ArrivalTimeUsed,
     ArtifactDeleted,
     ArtifactShipped,
@@ -28,6 +30,7 @@ from sidecar.model.journal import (
     SourceCheckpoint,
     SourceClaimed,
     SourceFingerprinted,
+    SourceFinished,
     SourceForgotten,
     SourceMoved,
     Span,
@@ -44,7 +47,8 @@ class SourceRecord:
 
     `acknowledged` is the checkpoint, `marker` and `resume` belong to it. `beyond` are settled
     ranges past the checkpoint, `edges` the marker and resume of each one's end. `settled_bytes`
-    counts every settled byte, before and beyond, by its fate.
+    counts every settled byte, before and beyond, by its fate. `finished` is where a rotated source
+    ended when all of it was settled, and since when, in ms since the epoch.
     """
 
     claim: SourceClaimed
@@ -55,6 +59,7 @@ class SourceRecord:
     beyond: ByteRanges = field(default_factory=ByteRanges)
     edges: dict[int, Edge] = field(default_factory=dict)
     settled_bytes: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(FATES, 0))
+    finished: tuple[int, int] | None = None
 
     @property
     def source(self) -> int:
@@ -146,6 +151,8 @@ class SourceRecord:
             yield SourceFingerprinted(source, *self.fingerprint)
         if self.progress > self.claim.start:
             yield self.checkpoint(source)
+        if self.finished is not None:
+            yield SourceFinished(source, *self.finished)
 
 
 @dataclass(slots=True)
@@ -160,6 +167,7 @@ class Ledger:
     sources: dict[int, SourceRecord] = field(default_factory=dict)
     intents: dict[int, IntentSent] = field(default_factory=dict)
     artifacts: dict[str, ArtifactShipped] = field(default_factory=dict)
+    archives: dict[tuple[str, int], ArchiveFinished] = field(default_factory=dict)
     arrivals: dict[tuple[str, str], int] = field(default_factory=dict)
     next_source: int = 1
     next_batch: int = 1
@@ -178,6 +186,7 @@ class Ledger:
         for (group, stream), timestamp in self.arrivals.items():
             yield ArrivalTimeUsed(group, stream, timestamp)
         yield from self.artifacts.values()
+        yield from self.archives.values()
         yield Counted(self.next_source, self.next_batch, self.possible_duplicates)
 
     def settled_bytes(self) -> dict[Fate, int]:
@@ -266,6 +275,19 @@ class Ledger:
         self.artifacts.pop(entry.path, None)
         return True
 
+    def _finished(self, entry: SourceFinished) -> bool:
+        if record := self.sources.get(entry.source):
+            record.finished = entry.end, entry.at_ms
+        return record is not None
+
+    def _archive(self, entry: ArchiveFinished) -> bool:
+        self.archives[entry.root, entry.inode] = entry
+        return True
+
+    def _archive_forgotten(self, entry: ArchiveForgotten) -> bool:
+        self.archives.pop((entry.root, entry.inode), None)
+        return True
+
     def _counted(self, entry: Counted) -> bool:
         self.next_source = max(self.next_source, entry.next_source)
         self.next_batch = max(self.next_batch, entry.next_batch)
@@ -288,6 +310,9 @@ _APPLY: dict[type[Entry], Callable[[Ledger, Any], bool]] = {
     ArrivalTimeUsed: Ledger._arrival,
     ArtifactShipped: Ledger._shipped,
     ArtifactDeleted: Ledger._deleted,
+    SourceFinished: Ledger._finished,
+    ArchiveFinished: Ledger._archive,
+    ArchiveForgotten: Ledger._archive_forgotten,
     Counted: Ledger._counted,
     Header: Ledger._frame,
     Trailer: Ledger._frame,

@@ -100,6 +100,8 @@ class Catalogue:
         names of deleted files, which a new file may have taken together with the inode number."""
         self.unreadable: dict[str, str] = {}
         """Paths that match but cannot be opened, with the reason."""
+        self.farewell: Callable[[Source], None] = lambda source: None
+        """Told of each source whose file is done with and gone, before it is forgotten."""
         self._by_inode: dict[Inode, Source] = {}
         self._by_path: dict[str, Source] = {}
         self._feeders: dict[StreamKey, list[Source]] = {}
@@ -483,7 +485,7 @@ class Catalogue:
             entry_inode=found.inode,
             order=candidate.modified,
             grew_at=now,
-            renamed_away=found.base is not None and record.claim.path != found.path,
+            renamed_away=self._was_renamed_away(found, record, candidate),
         )
         source.seen_to = source.position
         source.size = max(source.position, candidate.size)
@@ -497,6 +499,12 @@ class Catalogue:
         insort(self._feeders.setdefault(source.key, []), source, key=_order)
         self._take_name(found.path, source, now)
         return source
+
+    def _was_renamed_away(self, found: Found, record: SourceRecord, candidate: Candidate) -> bool:
+        """Is it under a rotated name, since now or, for what an earlier run knew, since then?"""
+        if found.base is not None and record.claim.path != found.path:
+            return True
+        return candidate.record is record and self._is_rotated(found)
 
     def _finish(self, source: Source) -> None:
         if source.nul_skipped_from is not None:
@@ -514,7 +522,12 @@ class Catalogue:
         if source in feeders:
             feeders.remove(source)
 
+    def knows_task(self, task: str) -> bool:
+        """Does, or did, a sidecar of this state directory run in a task of this id?"""
+        return task in self._tasks
+
     def _forget(self, source: Source) -> None:
+        self.farewell(source)
         self.report_again.append(source.path)
         del self.sources[source.id]
         for inode in ((source.record.claim.root, n) for n in (source.inode, source.entry_inode)):

@@ -115,6 +115,15 @@ class Discovery:
     def directories(self) -> int:
         return len(self._directories)
 
+    def empty(self) -> list[str]:
+        """Directories below the roots in which the last scan saw nothing."""
+        roots = set(self.roots)
+        return [
+            path
+            for path, seen in self._directories.items()
+            if not (seen.names or seen.ignored or seen.subdirectories or path in roots)
+        ]
+
     def touch(self, directory: str, now: float) -> None:
         """A watch event named this directory: scan it soon."""
         known = self._directories.get(directory)

@@ -15,6 +15,7 @@ from sidecar.sources.artifacts import ArtifactRule, Artifacts
 from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.discovery import Discovery
 from sidecar.sources.poll import Budget, interval
+from sidecar.sources.removal import Removal
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Source
 from sidecar.sources.tailer import CONFIRM_AFTER, NUL_PATIENCE, Tailer, Turn, Verdict
@@ -50,6 +51,7 @@ class Intake:
         watch: Watch,
         catalogue: Catalogue,
         artifacts: Artifacts,
+        removal: Removal,
         tailer: Tailer,
         budget: Budget,
         totals: Totals,
@@ -62,6 +64,7 @@ class Intake:
         self.watch = watch
         self.catalogue = catalogue
         self.artifacts = artifacts
+        self.removal = removal
         self.last_growth = now
         """When a whole line, or a new file, was last found; monotonic seconds."""
         self._tailer = tailer
@@ -125,6 +128,7 @@ class Intake:
         """Go by new rules from the next scan on: offsets and streams stay as they are."""
         self.catalogue.replace_rules(logs)
         self.artifacts.replace_rules(artifacts)
+        self.removal.replace_rules(logs)
         matches = [rule.match for rule in logs] + [rule.match for rule in artifacts]
         self.discovery.replace_rules(matches)
         self.watch.cover(self.discovery.roots)
