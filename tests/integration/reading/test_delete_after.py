@@ -21,6 +21,9 @@ from tests.support.shipping import Shipping, append, lines
 
 HOUR = 3600.0
 
+FIRST = lines("first", 200)
+"""Longer than a fingerprint, so that the marker has something to tell."""
+
 
 class Keeping(Shipping):
     """A sidecar with `delete_after: 1h`, whose wall clock a test can move."""
@@ -52,13 +55,13 @@ class Keeping(Shipping):
 def rotated(sidecar: Keeping, *, log: str = "a.log") -> Path:
     """Ship a log, rotate it, let its writer go on, ship that; gives the rotated file's path."""
     path = sidecar.logs / log
-    sidecar.write(path, lines("first", 50))
+    sidecar.write(path, FIRST)
     sidecar.settle()
     away = path.with_name(path.name + ".1")
     path.rename(away)
     sidecar.write(path, lines("second", 50))
     sidecar.pass_time(5, each=0.5)
-    assert sidecar.messages(log) == lines("first", 50) + lines("second", 50)
+    assert sidecar.messages(log) == FIRST + lines("second", 50)
     return away
 
 
@@ -79,7 +82,7 @@ def test_removed_so_long_after_full_acknowledgement(tmp_path: Path) -> None:
         assert sidecar.status()["totals"]["bytes_gone"] == 0
         sidecar.restart()
         sidecar.settle()
-        assert sidecar.messages("a.log") == lines("first", 50) + lines("second", 50)
+        assert sidecar.messages("a.log") == FIRST + lines("second", 50)
 
 
 def test_never_without_the_setting(tmp_path: Path) -> None:
@@ -116,7 +119,7 @@ def test_not_before_it_is_acknowledged(tmp_path: Path) -> None:
     """
     with Keeping(tmp_path) as sidecar:
         path = sidecar.logs / "a.log"
-        sidecar.write(path, lines("first", 50))
+        sidecar.write(path, FIRST)
         sidecar.settle()
         sidecar.fake.down = True
         sidecar.write(path, lines("more", 50))
@@ -168,7 +171,8 @@ def older_successor(sidecar: Keeping, away: Path) -> None:
 
 def touched(sidecar: Keeping, away: Path) -> None:
     later = time.time() + HOUR + 600
-    os.utime(away, (later, later))
+    for path in (away, sidecar.logs / "a.log"):
+        os.utime(path, (later, later))
 
 
 def other_content(sidecar: Keeping, away: Path) -> None:
@@ -293,7 +297,7 @@ def test_compressed_siblings_go_too(tmp_path: Path, when: str) -> None:
         sidecar.let_pass(1200)
         assert not archive.exists()
         assert foreign.exists()
-        assert sidecar.messages("a.log") == lines("first", 50) + lines("second", 50)
+        assert sidecar.messages("a.log") == FIRST + lines("second", 50)
 
 
 def compressed(path: Path) -> Path:
@@ -314,7 +318,7 @@ def test_a_copy_of_copytruncate_goes_too(tmp_path: Path) -> None:
     """
     with Keeping(tmp_path) as sidecar:
         path = sidecar.logs / "a.log"
-        sidecar.write(path, lines("first", 50))
+        sidecar.write(path, FIRST)
         sidecar.settle()
         copy = path.with_name("a.log.1")
         shutil.copy2(path, copy)
@@ -326,7 +330,7 @@ def test_a_copy_of_copytruncate_goes_too(tmp_path: Path) -> None:
         sidecar.let_pass(HOUR + 600)
         assert not copy.exists()
         assert path.exists()
-        assert sidecar.messages("a.log") == lines("first", 50) + lines("second", 50)
+        assert sidecar.messages("a.log") == FIRST + lines("second", 50)
 
 
 @pytest.mark.parametrize("error", [errno.EROFS, errno.EACCES, errno.EPERM])
