@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from sidecar.delivery import outcomes
 from sidecar.delivery.destination import Denied
@@ -34,8 +35,12 @@ def refusal(error: Exception, *, act: str, bucket: str) -> tuple[str, bool]:
         return failure.text, True
     if isinstance(error, ClientError):
         return f"{where} takes no artifact now: {_message(error)} ({code(error)})", False
-    if isinstance(error, HTTPClientError):
-        return f"S3 cannot be reached: {error}", False
+    if isinstance(error, HTTPClientError | NoConnectionError):
+        # Its text names the object, and is another for each.
+        return (
+            f"S3 cannot be reached for {where} ({type(error).__name__}); check the network, the "
+            "VPC endpoint and AWS_ENDPOINT_URL_S3"
+        ), False
     return f"{where} takes no artifact now: {type(error).__name__}: {error}", False
 
 

@@ -63,6 +63,8 @@ class _Artifact:
     gone_since: float | None = None
     reading: Version | None = None
     """What was read and is being kept in the bucket."""
+    problem: str = ""
+    """Why it cannot be read: nothing waits for it then, it is looked at now and then."""
 
     @property
     def name(self) -> str:
@@ -110,7 +112,7 @@ class Artifacts:
     def unsettled(self) -> int:
         """Artifacts that are seen but not yet found finished, or whose bucket refuses them."""
         unseen = sum(
-            not artifact.busy and not self._is_shipped(artifact) and artifact.gone_since is None
+            not artifact.busy and self._is_awaited(artifact)
             for artifact in self._artifacts.values()
         )
         return unseen + self._storing.held_back
@@ -120,12 +122,18 @@ class Artifacts:
         return [
             path
             for path, artifact in self._artifacts.items()
-            if artifact.busy or not (self._is_shipped(artifact) or artifact.gone_since is not None)
+            if artifact.busy or self._is_awaited(artifact)
         ]
 
     def degradations(self) -> Iterator[Degradation]:
         """What stands in the way of artifacts, and of nothing else."""
-        return self._storing.degradations()
+        yield from self._storing.degradations()
+        unreadable = [each for each in self._artifacts.values() if each.problem]
+        if unreadable:
+            text = (
+                f"{len(unreadable)} artifacts cannot be read, the first: {unreadable[0].problem}; "
+            )
+            yield Degradation("unreadable_artifact", text + "let this user or its group read them")
 
     def replace_rules(self, rules: Sequence[ArtifactRule]) -> None:
         self._rules = {rule.match.number: rule for rule in rules}
@@ -182,10 +190,12 @@ class Artifacts:
             artifact = self._artifacts.get(reading.path)
             if artifact is None:
                 continue
+            if reading.problem:
+                self._unreadable(artifact, reading.problem, now)
+                continue
+            artifact.problem = ""
             if reading.version is None:
-                self._not_whole(artifact, now, torn=not reading.problem)
-                if reading.problem:
-                    log.warning("artifact_unreadable", path=reading.path, error=reading.problem)
+                self._not_whole(artifact, now)
                 continue
             notice = self._read(artifact, reading.version, now, now_ms)
             if notice is not None:
@@ -196,7 +206,7 @@ class Artifacts:
         for path, outcome in self._storing.step(now):
             artifact = self._artifacts[path]
             if isinstance(outcome, Torn):
-                self._not_whole(artifact, now, torn=True)
+                self._not_whole(artifact, now)
             elif artifact.reading is not None:
                 yield _manifest(artifact, artifact.reading, outcome)
             artifact.reading = None
@@ -238,8 +248,7 @@ class Artifacts:
             self.vanished(artifact.found.path, now)
             return
         except OSError as error:
-            log.warning("artifact_unreadable", path=artifact.found.path, error=str(error))
-            self._looks.put(artifact.found.path, now + self._cold)
+            self._unreadable(artifact, str(error), now)
             return
         seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
         if seen != artifact.seen:
@@ -266,19 +275,31 @@ class Artifacts:
         known = self._ledger.artifacts.get(artifact.found.path)
         return known is not None and artifact.seen == (known.bytes, known.modified_ns, known.inode)
 
+    def _is_awaited(self, artifact: _Artifact) -> bool:
+        """Is it there, readable as far as is known, and not shipped as it is?"""
+        if artifact.gone_since is not None or artifact.problem:
+            return False
+        return not self._is_shipped(artifact)
+
     def _done(self, artifact: _Artifact) -> bool:
         self._budget.spend(1)
         return os.path.exists(artifact.found.path + DONE_SUFFIX)
 
-    def _not_whole(self, artifact: _Artifact, now: float, *, torn: bool) -> None:
-        """It changed while it was read, or could not be read: wait until it has settled anew."""
+    def _not_whole(self, artifact: _Artifact, now: float) -> None:
+        """It changed while it was read: wait until it has settled anew."""
         path = artifact.found.path
         artifact.busy = False
         artifact.unchanged_since = now
         self._looks.put(path, now + artifact.rule.settle)
-        if torn:
-            self._totals.artifacts_torn += 1
-            log.info("artifact_changed_while_read", path=path)
+        self._totals.artifacts_torn += 1
+        log.info("artifact_changed_while_read", path=path)
+
+    def _unreadable(self, artifact: _Artifact, problem: str, now: float) -> None:
+        artifact.busy = False
+        self._looks.put(artifact.found.path, now + self._cold)
+        if problem != artifact.problem:
+            artifact.problem = problem
+            log.warning("artifact_unreadable", path=artifact.found.path, error=problem)
 
     def _read(
         self, artifact: _Artifact, version: Version, now: float, now_ms: int

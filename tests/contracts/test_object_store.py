@@ -17,6 +17,7 @@ from sidecar.delivery.object_store import ObjectUnreadable
 from sidecar.delivery.s3 import PART_BYTES, S3
 from sidecar.delivery.uploads import keep_file
 from sidecar.model.stored_object import Refused, StoredObject, Torn, Wanted, content_key
+from tests.support.cloudwatch import StrictCloudWatch
 from tests.support.s3 import StrictS3
 from tests.support.s3.double import SLOW
 from tests.support.s3.store import S3Error, Upload, composite_of
@@ -310,3 +311,54 @@ def test_parts_are_small_and_few_enough() -> None:
         part = store._part_size(size)
         assert -(-size // part) <= 10_000
         assert part == PART_BYTES or size > PART_BYTES * 10_000
+
+
+def test_the_role_applies_to_the_bucket(
+    s3: StrictS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With role_arn the bucket sees the role's key, and never the task's own.
+
+    Catches: a session without the role.
+    """
+    path = made(tmp_path, SMALL)
+    with StrictCloudWatch() as cloudwatch:
+        for name, value in cloudwatch.environment().items():
+            monkeypatch.setenv(name, value)
+        store = S3(role_arn="arn:aws:iam::123456789012:role/artifacts")
+        assert isinstance(keep_file(store, str(path), wanted(path)), StoredObject)
+        assert s3.keys
+        assert cloudwatch.identity.access_key not in s3.keys
+
+
+def test_credentials_that_come_late_are_found(
+    s3: StrictS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without credentials the words say so; once they are there, the same store works.
+
+    Catches: keeping a client that remembers that there were none.
+    """
+    path = made(tmp_path, SMALL)
+    store = S3()
+    with monkeypatch.context() as patch:
+        patch.delenv("AWS_ACCESS_KEY_ID")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        outcome = keep_file(store, str(path), wanted(path))
+        assert isinstance(outcome, Refused)
+        assert "give the task a role" in outcome.text
+    assert isinstance(keep_file(store, str(path), wanted(path)), StoredObject)
+
+
+def test_an_unreachable_store_is_an_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing listens there: words, and no exception."""
+    with StrictS3(BUCKET) as gone:
+        settings = gone.environment()
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    path = made(tmp_path, SMALL)
+    outcome = keep_file(S3(), str(path), wanted(path))
+    assert isinstance(outcome, Refused)
+    assert "S3 cannot be reached" in outcome.text
