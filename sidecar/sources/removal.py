@@ -20,6 +20,7 @@ from sidecar.model.journal import (
     SourceForgotten,
 )
 from sidecar.model.ledger import Ledger, SourceRecord
+from sidecar.sources.agenda import NEVER
 from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.compressed import archives_beside, holds
 from sidecar.sources.poll import Budget
@@ -64,6 +65,7 @@ class Removal:
         owns: Callable[[Source], bool] = everything,
     ) -> None:
         self._rules = tuple(rules)
+        self._soonest = _soonest(rules)
         self._catalogue = catalogue
         self._ledger = ledger
         self._record = record
@@ -81,6 +83,7 @@ class Removal:
 
     def replace_rules(self, rules: Sequence[LogRule]) -> None:
         self._rules = tuple(rules)
+        self._soonest = _soonest(rules)
         self._pruning.replace_rules(rules)
 
     def degradations(self) -> Iterator[Degradation]:
@@ -99,12 +102,17 @@ class Removal:
             if not _is_rotated_and_settled(source):
                 continue
             self._note_finished(source.record)
+            finished = source.record.finished
+            if finished is None or not self._may_look(source.path, finished[1], now, now_ms):
+                continue
             after = self._delete_after(source.path)
-            if after is not None and self._owns(source) and self._may_look(source.path, now):
+            if after is not None and self._owns(source):
                 self._remove_source(source, after, now, now_ms)
         for archive in list(self._ledger.archives.values()):
+            if not self._may_look(archive.path, archive.at_ms, now, now_ms):
+                continue
             after = self._delete_after(archive.path)
-            if after is not None and self._may_look(archive.path, now):
+            if after is not None:
                 self._remove_archive(archive, after, now, now_ms)
         self._pruning.step(now, now_ms)
 
@@ -123,6 +131,7 @@ class Removal:
             if record.finished is None or record.source in self._catalogue.sources:
                 continue
             rule = self._rule(record.path)
+            self._budget.spend(1)
             if rule is None or os.path.exists(record.path):
                 continue
             if self._look_for_archive(record, rule):
@@ -179,7 +188,7 @@ class Removal:
         rule = self._rule(archive.path)
         path = None if rule is None else self._now_at(archive, rule)
         if path is None:
-            self._record(ArchiveForgotten(archive.root, archive.inode))
+            self._forget(archive)
             return
         known = Known(
             inode=archive.inode,
@@ -188,11 +197,15 @@ class Removal:
             modified_ns=archive.modified_ns,
         )
         if self._remove(path, known, after, now):
-            self._record(ArchiveForgotten(archive.root, archive.inode))
+            self._forget(archive)
             self._pruning.emptied(os.path.dirname(path), after, now_ms)
         elif path in self._paused:
             # It is asked for by the name it had when it was found.
             self._paused[archive.path] = self._paused[path]
+
+    def _forget(self, archive: ArchiveFinished) -> None:
+        self._paused.pop(archive.path, None)
+        self._record(ArchiveForgotten(archive.root, archive.inode))
 
     def _now_at(self, archive: ArchiveFinished, rule: LogRule) -> str | None:
         """Where the archive is by now: rotations rename it on. None where it is gone."""
@@ -236,8 +249,11 @@ class Removal:
             log.warning("file_not_deleted", path=path, problem=why, remedy=remedy)
         self._problem = f"{path} cannot be removed: {why}; {remedy}"
 
-    def _may_look(self, path: str, now: float) -> bool:
-        return now >= self._paused.get(path, now) and self._budget.has_room(now)
+    def _may_look(self, path: str, at_ms: int, now: float, now_ms: int) -> bool:
+        """Can it be time for this file? Asked of all of them, so before any name is matched."""
+        if now_ms - at_ms < self._soonest * 1000 or now < self._paused.get(path, now):
+            return False
+        return self._budget.has_room(now)
 
     def _delete_after(self, path: str) -> float | None:
         rule = self._rule(path)
@@ -256,6 +272,13 @@ class Removal:
             return []
         taken = [base for base in _bases(path, rule) if rule.match.takes(base)]
         return [os.path.basename(base) for base in taken]
+
+
+def _soonest(rules: Sequence[LogRule]) -> float:
+    """The shortest delete_after in seconds; infinity where there is none."""
+    return min(
+        (each.delete_after for each in rules if each.delete_after is not None), default=NEVER
+    )
 
 
 def _bases(path: str, rule: LogRule) -> list[str]:
