@@ -35,7 +35,9 @@ from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Discovery
 from sidecar.sources.intake import Intake
-from sidecar.sources.poll import Budget
+from sidecar.sources.looks import Looks
+from sidecar.sources.mounts import Mounts
+from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.pruning import Pruning
 from sidecar.sources.removal import Removal
 from sidecar.sources.storing import Storing
@@ -210,18 +212,22 @@ def build(
     artifact_rules = compiled.artifact_rules(settings)
     budget = Budget(settings.poll.budget, now)
     descriptors = Descriptors(_most_descriptors(), totals, budget)
+    pace = Pace(settings.poll.hot, settings.poll.cold, budget)
+    mounts = Mounts(settings.poll.mode)
+    looks = Looks(mounts, budget)
     discovery = Discovery(
         [rule.match for rule in log_rules] + [rule.match for rule in artifact_rules],
         never=[str(settings.state_dir)],
         budget=budget,
-        hot=settings.poll.hot,
-        cold=settings.poll.cold,
+        looks=looks,
+        pace=pace,
     )
     catalogue = Catalogue(
         rules=log_rules,
         ledger=checkpoints.ledger,
         record=checkpoints.record,
         descriptors=descriptors,
+        looks=looks,
         budget=budget,
         totals=totals,
         surroundings=where,
@@ -235,9 +241,8 @@ def build(
         reader=ArtifactReader(wake.set),
         storing=Storing(Uploads(store or S3(role_arn=settings.role_arn), wake.set)),
         budget=budget,
+        pace=pace,
         totals=totals,
-        hot=settings.poll.hot,
-        cold=settings.poll.cold,
     )
     removal = Removal(
         rules=log_rules,
@@ -259,12 +264,12 @@ def build(
         catalogue=catalogue,
         artifacts=artifacts,
         removal=removal,
-        tailer=Tailer(descriptors, totals),
+        tailer=Tailer(descriptors, looks, totals),
+        mounts=mounts,
         budget=budget,
+        pace=pace,
         totals=totals,
         record=checkpoints.record,
-        hot=settings.poll.hot,
-        cold=settings.poll.cold,
         now=now,
     )
     delivery = Delivery(
@@ -290,7 +295,6 @@ def build(
         memory=settings.delivery.memory,
         drain_deadline=settings.drain.deadline,
         drain_quiet=settings.drain.quiet,
-        poll_intervals=(settings.poll.hot, settings.poll.cold),
     )
 
 

@@ -49,7 +49,6 @@ class Shipper:
         memory: int,
         drain_deadline: float,
         drain_quiet: float,
-        poll_intervals: tuple[float, float],
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -65,7 +64,6 @@ class Shipper:
         self._memory = memory
         self._drain_deadline = drain_deadline
         self._drain_quiet = drain_quiet
-        self._poll_intervals = poll_intervals
         self._clock = clock
         self._wall_clock = wall_clock
         self._rate = Rate(clock())
@@ -187,9 +185,9 @@ class Shipper:
     def _until_next_step(self, now: float) -> float:
         if self.intake.has_unread and self._has_room():
             return 0.0
-        due = min(self.intake.next_due() - now, self.delivery.next_due(now), LONGEST_STEP_WAIT)
-        # Looks that are due wait for the budget, not for the processor.
-        return max(due, min(self._budget.wait(now), LONGEST_STEP_WAIT), 0.0)
+        # Looks that are due wait for the budget, not for the processor; batches for neither.
+        looks = max(self.intake.next_due() - now, self._budget.wait(now))
+        return max(0.0, min(looks, self.delivery.next_due(now), LONGEST_STEP_WAIT))
 
     def _tell(self, now: float, *, at_once: bool = False) -> None:
         degradations = tuple(self._degradations())
@@ -207,7 +205,6 @@ class Shipper:
                 delivery=self.delivery,
                 totals=self._totals,
                 operations_per_second=self._rate.per_second(now, self._budget.spent),
-                intervals=self._poll_intervals,
                 budget=self._budget.rate,
                 now=now,
             )
@@ -221,11 +218,15 @@ class Shipper:
         ]
         if self.checkpoints.problem is not None:
             found.append(Degradation("journal", self.checkpoints.problem))
-        unreadable = self.intake.catalogue.unreadable
-        if unreadable:
-            path, problem = next(iter(unreadable.items()))
-            text = f"{len(unreadable)} matching files cannot be read, {path} first: {problem}"
-            found.append(Degradation("unreadable", text))
+        unreadable = {
+            "matching files": self.intake.catalogue.unreadable,
+            "directories": self.intake.discovery.unreadable,
+        }
+        for what, problems in unreadable.items():
+            if problems:
+                path, problem = next(iter(problems.items()))
+                text = f"{len(problems)} {what} cannot be read, {path} first: {problem}"
+                found.append(Degradation("unreadable", text))
         return found
 
     def _now_ms(self) -> int:

@@ -18,7 +18,8 @@ from sidecar.model.stream_names import clean
 from sidecar.sources.agenda import Agenda
 from sidecar.sources.artifact_reader import ArtifactReader, Version
 from sidecar.sources.discovery import Found, Rule
-from sidecar.sources.poll import Budget, interval
+from sidecar.sources.opening import OPEN_AND_CLOSE, open_file
+from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.storing import Storing
 from sidecar.telemetry import Totals
 
@@ -83,9 +84,8 @@ class Artifacts:
         reader: ArtifactReader,
         storing: Storing,
         budget: Budget,
+        pace: Pace,
         totals: Totals,
-        hot: float,
-        cold: float,
     ) -> None:
         self._rules = {rule.match.number: rule for rule in rules}
         self._ledger = ledger
@@ -94,8 +94,7 @@ class Artifacts:
         self._storing = storing
         self._budget = budget
         self._totals = totals
-        self._hot = hot
-        self._cold = cold
+        self._pace = pace
         self._artifacts: dict[str, _Artifact] = {}
         self._looks: Agenda[str] = Agenda()
 
@@ -212,9 +211,13 @@ class Artifacts:
             artifact.reading = None
 
     def _look_at_due(self, now: float, now_ms: int) -> Iterator[Notice]:
-        for path in self._looks.take_due(now):
+        while self._looks.next_due() <= now and self._budget.has_room(now):
+            path = self._looks.take()
             artifact = self._artifacts.get(path)
-            if artifact is None or artifact.busy:
+            if artifact is None:
+                self._pace.forget(path)
+                continue
+            if artifact.busy:
                 continue
             if artifact.gone_since is not None:
                 notice = self._deleted(artifact, now, now_ms)
@@ -222,8 +225,6 @@ class Artifacts:
                     yield notice
             else:
                 self._look(artifact, now, now_ms)
-            if not self._budget.has_room(now):
-                break
 
     def shipped(self, version: ArtifactVersion, now_ms: int) -> None:
         """CloudWatch has the manifest, or refused it for good."""
@@ -241,9 +242,9 @@ class Artifacts:
         log.info("artifact_shipped", path=version.path, version=version.sha256, bytes=version.bytes)
 
     def _look(self, artifact: _Artifact, now: float, now_ms: int) -> None:
-        self._budget.spend(1)
+        self._budget.spend(OPEN_AND_CLOSE)
         try:
-            stat = os.stat(artifact.found.path)
+            stat = _seen_anew(artifact.found.path)
         except FileNotFoundError:
             self.vanished(artifact.found.path, now)
             return
@@ -261,14 +262,16 @@ class Artifacts:
                 artifact.unchanged_since = now - max(0.0, min(age, artifact.rule.settle))
         quiet = now - artifact.unchanged_since
         if self._is_shipped(artifact):
-            self._looks.put(artifact.found.path, now + interval(quiet, self._hot, self._cold))
+            self._looks.put(
+                artifact.found.path, now + self._pace.interval(artifact.found.path, quiet)
+            )
         elif quiet >= artifact.rule.settle or artifact.renamed_into_place or self._done(artifact):
             artifact.renamed_into_place = False
             artifact.busy = True
             self._reader.request(artifact.found.path, artifact.rule.inline_limit)
         else:
             # No later than a hot file: its NAME.done may come, unheard, before it has settled.
-            wait = max(0.01, min(artifact.rule.settle - quiet, self._hot))
+            wait = max(0.01, min(artifact.rule.settle - quiet, self._pace.hot))
             self._looks.put(artifact.found.path, now + wait)
 
     def _is_shipped(self, artifact: _Artifact) -> bool:
@@ -296,7 +299,7 @@ class Artifacts:
 
     def _unreadable(self, artifact: _Artifact, problem: str, now: float) -> None:
         artifact.busy = False
-        self._looks.put(artifact.found.path, now + self._cold)
+        self._looks.put(artifact.found.path, now + self._pace.cold)
         if problem != artifact.problem:
             artifact.problem = problem
             log.warning("artifact_unreadable", path=artifact.found.path, error=problem)
@@ -312,7 +315,7 @@ class Artifacts:
             # The same content again, touched or written anew: it is there already.
             self._record(_as_shipped(_of(path, version), now_ms))
             artifact.busy = False
-            self._looks.put(path, now + self._hot)
+            self._looks.put(path, now + self._pace.hot)
             return None
         if version.content is not None or rule.bucket is None:
             return _manifest(artifact, version, None)
@@ -336,7 +339,7 @@ class Artifacts:
         path = artifact.found.path
         if not os.path.isdir(os.path.dirname(path)):
             # Unmounted, maybe: nothing is concluded.
-            self._looks.put(path, now + self._cold)
+            self._looks.put(path, now + self._pace.cold)
             return None
         if path not in self._ledger.artifacts:
             del self._artifacts[path]
@@ -360,6 +363,16 @@ def _manifest(artifact: _Artifact, version: Version, stored: StoredObject | None
         stored=stored,
     )
     return _notice(artifact, message, _of(artifact.found.path, version))
+
+
+def _seen_anew(path: str) -> os.stat_result:
+    """What has the name now: over NFS `stat` may be half a minute late for another host's writes
+    and renames, and would call a file settled that is being written."""
+    descriptor = open_file(path)
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _as_shipped(version: ArtifactVersion, now_ms: int) -> ArtifactShipped:

@@ -32,9 +32,10 @@ from sidecar.sources.candidate import Candidate, examine, last_line_start
 from sidecar.sources.copies import Likeness, beside, goes_on, likeness
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
+from sidecar.sources.looks import Looks
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
-from sidecar.sources.source import Source
+from sidecar.sources.source import Source, note_several_writers
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,7 @@ class Catalogue:
         ledger: Ledger,
         record: Callable[[Entry], None],
         descriptors: Descriptors,
+        looks: Looks,
         budget: Budget,
         totals: Totals,
         surroundings: Surroundings,
@@ -86,6 +88,7 @@ class Catalogue:
         self._ledger = ledger
         self._record = record
         self._descriptors = descriptors
+        self._looks = looks
         self._budget = budget
         self._totals = totals
         self._surroundings = surroundings
@@ -199,6 +202,24 @@ class Catalogue:
             successors.append(self._claim(candidate, rule, now, now_ms, feeds=feeds, start=0))
         return successors
 
+    def overwritten(self, source: Source, agrees_to: int, now: float, now_ms: int) -> Source | None:
+        """Another writer wrote over the last of what was read: what stands there now is read on
+        from the last place that is as it was. Gives the source that does."""
+        note_several_writers(source)
+        # What was not read yet is read by the other; nothing is gone that can still be read.
+        source.size = source.position
+        self._end(source)
+        source.superseded = True
+        path, rule = source.path, source.rule
+        found = Found(path, rule.match, source.record.claim.root, source.entry_inode)
+        candidate = self._examined(found)
+        if candidate is None or candidate.inode != source.inode:
+            return None
+        feeds = (source.key, source.record.claim.task or "")
+        successor = self._claim(candidate, rule, now, now_ms, feeds=feeds, start=agrees_to)
+        successor.notes = source.notes
+        return successor
+
     def revive(self, source: Source, now: float) -> None:
         """A file that was done with is written to after all."""
         if source.over and not source.superseded:
@@ -210,12 +231,8 @@ class Catalogue:
         """Is a file that was done with, as far as its name tells, longer than it was?"""
         if source.superseded or source.deleted or source.missing_since is not None:
             return False
-        self._budget.spend(1)
-        try:
-            seen = os.stat(source.path)
-        except OSError:
-            return False
-        return seen.st_ino == source.inode and seen.st_size > source.position
+        seen = self._looks.by_name(source.path)
+        return seen is not None and seen.st_ino == source.inode and seen.st_size > source.position
 
     def give_up(self, source: Source) -> None:
         """Nothing more can be read of it: what was not read is gone, and counted."""
@@ -238,7 +255,7 @@ class Catalogue:
                     self._forget(source)
             elif self._is_lost(source, now) and not self._descriptors.holds(source):
                 self.give_up(source)
-            elif source.leaving and source.unread == 0 and self._is_quiet(source, now):
+            elif source.leaving and source.unread == 0 and self._is_quiet(source):
                 self._finish(source)
 
     def fingerprint(self, source: Source, head: bytes) -> None:
@@ -266,11 +283,8 @@ class Catalogue:
         self._moved(source, found, now)
 
     def _still_at(self, source: Source) -> bool:
-        self._budget.spend(1)
-        try:
-            return os.stat(source.path).st_ino == source.inode
-        except OSError:
-            return False
+        seen = self._looks.by_name(source.path)
+        return seen is not None and seen.st_ino == source.inode
 
     def _moved(self, source: Source, found: Found, now: float) -> None:
         log.debug("source_renamed", path=source.path, to=found.path)
@@ -299,8 +313,10 @@ class Catalogue:
         self._nameless.append(source)
 
     @staticmethod
-    def _is_quiet(source: Source, now: float) -> bool:
-        return now - source.grew_at >= source.rule.partial
+    def _is_quiet(source: Source) -> bool:
+        """Did a look, not merely the clock, find that nothing came for so long?"""
+        looked = source.looked_at - source.grew_at
+        return source.shrunk_at is None and looked >= source.rule.partial
 
     def _is_lost(self, source: Source, now: float) -> bool:
         if source.missing_since is None:
@@ -375,10 +391,10 @@ class Catalogue:
         except OSError:
             return []
         for path in siblings:
-            try:
-                inode = os.stat(path).st_ino
-            except OSError:
+            seen = self._looks.by_name(path)
+            if seen is None:
                 continue
+            inode = seen.st_ino
             # Asked by inode: the name may be that of an older copy which has moved on meanwhile.
             if (root, inode) in self._by_inode:
                 continue
@@ -455,7 +471,9 @@ class Catalogue:
         """Does its name come from a rotation, rather than only look like it?"""
         if found.base is None:
             return False
-        return not found.included or found.base in self._by_path or os.path.exists(found.base)
+        if not found.included or found.base in self._by_path:
+            return True
+        return self._looks.by_name(found.base) is not None
 
     def _feeds(self, path: str, root: str, rule: LogRule) -> tuple[StreamKey, str]:
         """The stream for a file of this name: that of the file that had the name before."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
+from zlib import crc32
+
+import structlog
 
 from sidecar.model.assembler import Assembler
 from sidecar.model.batch import StreamKey
@@ -12,11 +15,18 @@ from sidecar.model.ledger import SourceRecord
 from sidecar.model.records import Resume
 from sidecar.sources.rules import LogRule
 
+log = structlog.get_logger(__name__)
+
+SEVERAL_WRITERS = "multi-writer"
+"""The note of a source that more than one host seems to append to."""
+
 State = Literal["active", "idle", "rotated", "finished", "stuck"]
 
 MARK_SECONDS = 1.0
 MOST_MARKS = 64
 """How finely and how far back a source remembers its growth, to tell how old its backlog is."""
+
+MOST_ANCHORS = 8
 
 IDLE_AFTER = 60.0
 """Seconds without growth after which a source is called idle."""
@@ -50,7 +60,19 @@ class Source:
     seen_to: int = 0
     """End of what has been read without finding a whole line in it."""
     modified_ns: int = -1
+    changed_ns: int = -1
+    """When its attributes changed last: a rename shows here, over NFS too."""
+    ask_server: bool = False
+    """Its next look is the poll's: the server is asked, where there is one."""
+    heard: bool = False
+    """The watch tells of what is written to it, as far as is known."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of it, in fixed words."""
+    anchors: list[tuple[int, int]] = field(default_factory=list)
+    """Earlier positions, and the checksums of the bytes before them: they tell a file that was
+    written anew from one in which another writer wrote over the last lines."""
     grew_at: float = 0.0
+    looked_at: float = 0.0
     growth: list[tuple[float, int]] = field(default_factory=list)
     """When the file was seen to have reached which size, about one mark a second."""
     shrunk_at: float | None = None
@@ -120,6 +142,19 @@ class Source:
     def finished(self) -> bool:
         return self.over and self.unsettled == 0
 
+    def note(self, words: str) -> bool:
+        """Add what a person should know of it; False where it is known already."""
+        if words in self.notes:
+            return False
+        self.notes = (*self.notes, words)
+        return True
+
+    def drop_anchor(self) -> None:
+        """Remember this position, with the bytes before it, among the latest few."""
+        anchor = (self.position, crc32(self.tail))
+        if self.tail and anchor not in self.anchors[-1:]:
+            self.anchors = [*self.anchors[1 - MOST_ANCHORS :], anchor]
+
     def note_growth(self, now: float) -> None:
         """The file was seen to be larger than before."""
         self.grew_at = now
@@ -148,3 +183,13 @@ class Source:
         if self.leaving or self.over:
             return "rotated"
         return "active" if now - self.grew_at < IDLE_AFTER else "idle"
+
+
+def note_several_writers(source: Source) -> None:
+    """Say once that more than one host seems to append to the file."""
+    if source.note(SEVERAL_WRITERS):
+        log.warning(
+            "multi_writer",
+            path=source.path,
+            remedy="two hosts that append to one file overwrite each other: one file a writer",
+        )

@@ -1,6 +1,6 @@
 """Reads a source on, one turn at a time: growth, truncation, holes, incomplete lines.
 
-Every look is an `fstat` of the held descriptor; every read begins a few bytes before the position
+Every look is at the held descriptor; every read begins a few bytes before the position
 and compares them, so that a file truncated and written anew between two looks is seen even where
 its size tells nothing.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import os
 from dataclasses import dataclass
+from zlib import crc32
 
 import structlog
 
@@ -19,7 +20,8 @@ from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records, Resume
 from sidecar.sources.descriptors import Changed, Descriptors, Moved, open_file
-from sidecar.sources.source import Source
+from sidecar.sources.looks import Looks, Seen
+from sidecar.sources.source import Source, note_several_writers
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,9 @@ MOST_READ_BYTES = 8 * 1024 * 1024
 CONFIRM_AFTER = 0.05
 """Seconds between seeing a smaller size and believing it: a fresh look decides."""
 
+LEAST_AGREEMENT = 4096
+"""Bytes that must be as they were before a file counts as written over rather than anew."""
+
 NUL_PATIENCE = 1.0
 """Seconds a run of NULs is held before it is believed; over NFS, out-of-order writes show holes
 that fill in later."""
@@ -44,6 +49,8 @@ class Verdict(enum.Enum):
 
     SAME = "same"
     REPLACED = "replaced"
+    OVERWRITTEN = "overwritten"
+    """Another writer wrote over the last of what was read; `Turn.agrees_to` is where that began."""
     MOVED = "moved"
 
 
@@ -54,13 +61,17 @@ class Turn:
     portion: Portion | None = None
     more: bool = False
     verdict: Verdict = Verdict.SAME
+    agrees_to: int = 0
+    stirred: bool = False
+    """Something about it changed, and not its content: its name, maybe."""
 
 
 class Tailer:
     """Takes sources a turn further; the only code that reads log files."""
 
-    def __init__(self, descriptors: Descriptors, totals: Totals) -> None:
+    def __init__(self, descriptors: Descriptors, looks: Looks, totals: Totals) -> None:
         self._descriptors = descriptors
+        self._looks = looks
         self._totals = totals
 
     def turn(self, source: Source, now: float, now_ms: int) -> Turn:
@@ -69,8 +80,8 @@ class Tailer:
         A fault makes the source `stuck`, with the reason in `problem`; others go on.
         """
         try:
-            descriptor = self._descriptors.of(source)
-            turn = self._look(source, descriptor, now, now_ms)
+            seen, descriptor = self._seen(source)
+            turn = self._look(source, descriptor, seen, now, now_ms)
         except Moved:
             return Turn(verdict=Verdict.MOVED)
         except Changed:
@@ -87,7 +98,7 @@ class Tailer:
     def measure(self, source: Source, now: float) -> None:
         """Note how far the file has grown, without reading it."""
         try:
-            size = os.fstat(self._descriptors.of(source)).st_size
+            size = self._seen(source)[0].st_size
         except (OSError, Moved, Changed):
             return  # the source's next turn finds out
         if size > source.size:
@@ -103,8 +114,22 @@ class Tailer:
         except (OSError, Moved, Changed):
             return b""
 
-    def _look(self, source: Source, descriptor: int, now: float, now_ms: int) -> Turn:
-        seen = os.fstat(descriptor)
+    def _seen(self, source: Source) -> tuple[os.stat_result | Seen, int]:
+        """A look at the source, and its descriptor. Opening has asked the server already."""
+        ask = source.ask_server and self._descriptors.holds(source)
+        source.ask_server = False
+        descriptor = self._descriptors.of(source)
+        root = source.record.claim.root
+        return self._looks.at(descriptor, source.path, root, ask=ask), descriptor
+
+    def _look(
+        self,
+        source: Source,
+        descriptor: int,
+        seen: os.stat_result | Seen,
+        now: float,
+        now_ms: int,
+    ) -> Turn:
         if source.deleted is False and seen.st_nlink == 0:
             source.deleted = True
         if seen.st_size < max(source.size, source.position):
@@ -117,11 +142,14 @@ class Tailer:
         if grown:
             source.note_growth(now)
             source.exhausted = False
+        source.looked_at = now
         source.modified_ns = seen.st_mtime_ns
+        stirred = not written and source.changed_ns not in (-1, seen.st_ctime_ns)
+        source.changed_ns = seen.st_ctime_ns
         if source.unread == 0:
             if written and not self._same_tail(source, descriptor):
-                return Turn(verdict=Verdict.REPLACED)
-            return Turn()
+                return self._other_content(source, descriptor)
+            return Turn(stirred=stirred)
         turn = self._read(source, descriptor, now, now_ms)
         if turn.verdict is Verdict.REPLACED:
             # The new size is the new content's: nothing of it is gone.
@@ -148,6 +176,22 @@ class Tailer:
         if fresh.st_ino == source.inode and fresh.st_size >= max(source.size, source.position):
             source.shrunk_at = None
             return Turn()
+        return Turn(verdict=Verdict.REPLACED)
+
+    def _other_content(self, source: Source, descriptor: int) -> Turn:
+        """What was read last is not there any more: written anew, or over by another writer.
+
+        Two hosts that append to one file write over each other's last lines, each from where it
+        believes the end to be; what is before that stays. A file that begins as another did (a
+        banner) agrees to no such length.
+        """
+        for position, checksum in reversed(source.anchors):
+            if position < max(LEAST_AGREEMENT, source.position // 2):
+                break
+            length = min(MARKER_LENGTH, position)
+            self._totals.data_operations += 1
+            if crc32(os.pread(descriptor, length, position - length)) == checksum:
+                return Turn(verdict=Verdict.OVERWRITTEN, agrees_to=position)
         return Turn(verdict=Verdict.REPLACED)
 
     def _same_tail(self, source: Source, descriptor: int) -> bool:
@@ -178,11 +222,14 @@ class Tailer:
         length = min(MOST_READ_BYTES, max(READ_BYTES, known + READ_BYTES))
         if stop is not None:
             length = min(length, stop - source.position)
+        if source.nul_at >= 0 and self._looks.revalidates(source.record.claim.root):
+            # What the client has of a page that was being written may lack what came since.
+            os.posix_fadvise(descriptor, source.position, 0, os.POSIX_FADV_DONTNEED)
         data = os.pread(descriptor, length + before, source.position - before)
         self._totals.data_operations += 1
         self._totals.read_bytes += len(data)
         if data[:before] != source.tail:
-            return Turn(verdict=Verdict.REPLACED)
+            return self._other_content(source, descriptor)
         data = data[before:]
         read_to = source.position + len(data)
         at_end = read_to >= source.size
@@ -199,6 +246,7 @@ class Tailer:
             finished=complete,
         )
         source.tail = (source.tail + data[: source.position - start])[-64:]
+        source.drop_anchor()
         source.seen_to = read_to
         source.exhausted = at_end and source.nul_at < 0
         more = source.seen_to < source.size and (portion is not None or source.nul_at < 0)
@@ -268,7 +316,8 @@ class Tailer:
         if at >= source.nul_believed_to:
             if source.nul_at != at:
                 source.nul_at, source.nul_since = at, now
-                source.nul_to = source.position + len(data)
+                # All there is by now has the same second to fill in, however many the holes.
+                source.nul_to = max(source.size, source.position + len(data))
             if now - source.nul_since < NUL_PATIENCE:
                 return data[: data.rfind(b"\n", 0, first) + 1]
             source.nul_believed_to = source.nul_to
@@ -285,6 +334,9 @@ class Tailer:
         if not rest and not finished and source.position + run >= source.size:
             # Nothing after it yet: it may still fill in, and there is nothing to ship.
             return b""
+        if rest and source.position and source.tail[-1:] == b"\n":
+            # Between whole lines of a file: what one writer left out for another's bytes.
+            note_several_writers(source)
         self._totals.nul_bytes_skipped += run
         log.warning("nul_run_skipped", path=source.path, offset=source.position, bytes=run)
         if source.nul_skipped_from is None:
