@@ -54,6 +54,8 @@ class Records:
     """Lines with bytes that are not valid in their encoding."""
     broken_json: int = 0
     """Lines that begin as a JSON object and are none."""
+    nuls: int = 0
+    """NULs before lines, which no message holds."""
     redacted: int = 0
     """Records that a redaction changed."""
 

@@ -51,6 +51,9 @@ CLOCK_MARGIN = 2.0
 """Seconds by which a file's time may lie before the moment it was written: the kernel stamps files
 with a coarse clock, a server with its own. In doubt a file is newer than the state directory."""
 
+HOLE = bytes(4)
+"""NULs that may still fill in are no part of a fingerprint; UTF-32 has three in a row."""
+
 Inode = tuple[str, int]
 
 
@@ -260,6 +263,9 @@ class Catalogue:
 
     def fingerprint(self, source: Source, head: bytes) -> None:
         """Learn more of the first bytes, in steps, until the fingerprint is full."""
+        hole = head.find(HOLE)
+        if hole >= 0:
+            head = head[: max(hole, source.position)]
         known = source.record.fingerprint
         fresh = Fingerprint.of(head) if known is None else known.extended_by(head)
         if fresh != known and fresh.length:

@@ -84,6 +84,8 @@ class Source:
     """NULs before this offset are what the writer wrote."""
     nul_skipped_from: int | None = None
     """Start of a believed run of NULs that the next record's range takes in."""
+    group_open: bool = False
+    """Whole lines of a multiline group wait for more of it, or for `multiline.wait`."""
     exhausted: bool = False
     """The last read found no whole line up to the end of the file."""
     renamed_away: bool = False

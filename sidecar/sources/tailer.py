@@ -208,7 +208,7 @@ class Tailer:
         close = wait is not None and quiet >= wait
         held = source.nul_at >= 0 and now - source.nul_since >= NUL_PATIENCE
         if source.size <= source.seen_to and not (finished or close or held):
-            source.exhausted = source.nul_at < 0
+            source.exhausted = source.nul_at < 0 and not source.group_open
             return Turn()
         known = source.seen_to - source.position
         is_long = known >= READ_BYTES and not (finished or close or held)
@@ -248,7 +248,9 @@ class Tailer:
         source.tail = (source.tail + data[: source.position - start])[-64:]
         source.drop_anchor()
         source.seen_to = read_to
-        source.exhausted = at_end and source.nul_at < 0
+        # Whole lines of an open group are no incomplete line: they wait for its end alone.
+        source.group_open = wait is not None and source.position - start < data.rfind(b"\n") + 1
+        source.exhausted = at_end and source.nul_at < 0 and not source.group_open
         more = source.seen_to < source.size and (portion is not None or source.nul_at < 0)
         return Turn(portion, more)
 
@@ -288,6 +290,8 @@ class Tailer:
         if resume is not None or records.resumes:
             _give_parts_one_time(records, resume)
         source.position = records.consumed
+        if records.nuls:
+            self._skipped(source, start, records.nuls)
         if source.nul_skipped_from is not None and records.consumed > start:
             # The believed run of NULs belongs to what follows it, so that ranges stay without gaps.
             if records.starts and records.starts[0] == start:
@@ -334,19 +338,24 @@ class Tailer:
         if not rest and not finished and source.position + run >= source.size:
             # Nothing after it yet: it may still fill in, and there is nothing to ship.
             return b""
-        if rest and source.position and source.tail[-1:] == b"\n":
-            # Between whole lines of a file: what one writer left out for another's bytes.
-            note_several_writers(source)
-        self._totals.nul_bytes_skipped += run
-        log.warning("nul_run_skipped", path=source.path, offset=source.position, bytes=run)
+        self._skipped(source, source.position, run)
         if source.nul_skipped_from is None:
             source.nul_skipped_from = source.position
         source.position += run
         return self._past_nuls(source, rest, now, finished=finished)
 
+    def _skipped(self, source: Source, offset: int, nuls: int) -> None:
+        """Count and name NULs that stay between lines. Behind whole lines of a file they are what
+        one writer left out for another's bytes."""
+        if offset and offset < source.size - nuls and source.tail[-1:] == b"\n":
+            note_several_writers(source)
+        self._totals.nul_bytes_skipped += nuls
+        log.warning("nul_run_skipped", path=source.path, offset=offset, bytes=nuls)
+
     @staticmethod
     def _with_believed_nuls(source: Source, data: bytes, now: float) -> bytes:
-        """NULs inside lines are shipped as they are, up to the first that is not believed yet."""
+        """NULs inside lines are shipped as they are, those before a line are left out; up to the
+        first that is not believed yet."""
         unbelieved = data.find(0, max(0, source.nul_believed_to - source.position))
         if unbelieved < 0:
             return data

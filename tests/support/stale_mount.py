@@ -37,7 +37,7 @@ class StaleMount:
             mock.patch("os.fstat", self._remembered),
             mock.patch("os.stat", self._named),
             mock.patch("os.pread", self._read),
-            mock.patch.object(looks, "_libc_statx", lambda: self._statx),
+            mock.patch.object(looks, "_libc_statx", return_value=self._statx),
         ):
             yield
 

@@ -143,7 +143,9 @@ def test_what_the_watch_tells_costs_no_round_trip(tmp_path: Path, log: Path) -> 
         spent = sidecar.shipper._budget.spent
         for number in range(20):
             append(log, [f"line {number}"])
-            with mock.patch.object(sidecar.shipper.intake.watch, "modified", lambda: [str(log)]):
+            with mock.patch.object(
+                sidecar.shipper.intake.watch, "modified", return_value=[str(log)]
+            ):
                 sidecar.step()
         assert sidecar.messages("app.log") == ["first", *[f"line {n}" for n in range(20)]]
         assert sidecar.shipper._budget.spent - spent < 3
