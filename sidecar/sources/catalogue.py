@@ -61,6 +61,13 @@ def _order(source: Source) -> float:
     return source.order
 
 
+def _holds_back(source: Source) -> bool:
+    """Must it be read before newer files of its stream?"""
+    if source.problem is not None or source.missing_since is not None:
+        return False
+    return source.unread > 0 and not source.exhausted
+
+
 def _holds_anything(directory: str) -> bool:
     """Is the directory there, and not the empty mount point of a volume that is away?"""
     try:
@@ -111,6 +118,7 @@ class Catalogue:
         self._by_inode: dict[Inode, Source] = {}
         self._by_path: dict[str, Source] = {}
         self._feeders: dict[StreamKey, list[Source]] = {}
+        self._fronts: dict[StreamKey, int] = {}
         self._tasks = {surroundings.task}
         self._nameless: list[Source] = []
         self._outdated: dict[str, SourceRecord] = {}
@@ -132,12 +140,21 @@ class Catalogue:
 
     def waits_for_older(self, source: Source) -> bool:
         """Must an older file of the same stream be read first, so that the stream keeps order?"""
-        for other in self._feeders[source.key]:
-            if other is source:
-                return False
-            if other.unread and not other.exhausted and other.problem is None:
-                return other.missing_since is None
-        return False
+        feeders = self._feeders[source.key]
+        at = self._fronts.get(source.key, 0)
+        while at < len(feeders) and not _holds_back(feeders[at]):
+            at += 1
+        self._fronts[source.key] = at
+        if at == len(feeders) or feeders[at] is source:
+            return False
+        return feeders[at].order <= source.order
+
+    def look_for_fronts(self) -> None:
+        """Once a round of turns: which file of each stream is the oldest that is not read out.
+
+        Remembered for the round, since ten thousand files may feed one stream.
+        """
+        self._fronts.clear()
 
     def admit(self, found: Sequence[Found], now: float, now_ms: int) -> list[Source]:
         """Take in what scans found; gives the sources to look at, the oldest content first."""
@@ -229,6 +246,7 @@ class Catalogue:
             source.over = False
             source.grew_at = now
             insort(self._feeders.setdefault(source.key, []), source, key=_order)
+            self._fronts.pop(source.key, None)
 
     def has_grown(self, source: Source) -> bool:
         """Is a file that was done with, as far as its name tells, longer than it was?"""
@@ -521,6 +539,7 @@ class Catalogue:
         if candidate.head:
             self.fingerprint(source, candidate.head)
         insort(self._feeders.setdefault(source.key, []), source, key=_order)
+        self._fronts.pop(source.key, None)
         self._take_name(found.path, source, now)
         return source
 
@@ -545,6 +564,7 @@ class Catalogue:
         feeders = self._feeders.get(source.key, [])
         if source in feeders:
             feeders.remove(source)
+            self._fronts.pop(source.key, None)
 
     def knows_task(self, task: str) -> bool:
         """Does, or did, a sidecar of this state directory run in a task of this id?"""

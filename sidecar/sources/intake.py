@@ -157,6 +157,7 @@ class Intake:
 
         `has_room` tells for a stream, and with None for any at all.
         """
+        self.catalogue.look_for_fronts()
         for _ in range(len(self._ready)):
             if not has_room(None):
                 self._measure_waiting(now)

@@ -157,8 +157,6 @@ class Watch:
         self._arrivals.came = False
         self._uncovered.update(dict.fromkeys(roots))
         above = {self._nearest(root) for root in self._uncovered}
-        for directory in [each for each in self._above if each not in above]:
-            self._stop(self._above.pop(directory))
         for directory in above - set(self._above):
             observed = self._schedule(self._arrivals, directory, [DirCreatedEvent, DirMovedEvent])
             if observed is not None:
@@ -169,6 +167,9 @@ class Watch:
             if observed is not None:
                 self._observed[root] = observed
             del self._uncovered[root]
+        above = {self._nearest(root) for root in self._uncovered}
+        for directory in [each for each in self._above if each not in above]:
+            self._stop(self._above.pop(directory))
         return covered
 
     def lost(self, root: str) -> None:
@@ -177,6 +178,7 @@ class Watch:
         if observed is not None:
             self._stop(observed)
             self._uncovered[root] = None
+            self._arrivals.came = True  # nothing above it is watched yet: look once more at once
 
     def _nearest(self, root: str) -> str:
         directory = os.path.dirname(root)
