@@ -47,7 +47,9 @@ def cut(key: StreamKey, portions: deque[Portion], arrival_ms: int, number: Numbe
     timestamps = columns.timestamps
     timeless = timestamps.count(NO_TIME)
     arrival = timeless == len(timestamps)
-    if timeless:
+    if arrival:
+        timestamps = columns.timestamps = [arrival_ms] * timeless
+    elif timeless:
         timestamps = [arrival_ms if time == NO_TIME else time for time in timestamps]
         columns.timestamps = timestamps
     ordered = sorted(timestamps)
