@@ -210,7 +210,7 @@ def build(
     checkpoints = Checkpoints(settings.state_dir, member, totals, now=now, now_ms=int(wall * 1000))
     log_rules = compiled.log_rules(settings)
     artifact_rules = compiled.artifact_rules(settings)
-    budget = Budget(settings.poll.budget, now)
+    budget = Budget(settings.poll.budget, now, alive=lambda: vitals.beat(time.monotonic()))
     descriptors = Descriptors(_most_descriptors(), totals, budget)
     pace = Pace(settings.poll.hot, settings.poll.cold, budget)
     mounts = Mounts(settings.poll.mode)

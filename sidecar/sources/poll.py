@@ -5,7 +5,7 @@ EFS bills each metadata operation, so there is one budget for all looks; it outr
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 HOT_SECONDS = 60.0
 """A file that changed within the last minute is hot: its next line is expected any moment."""
@@ -26,8 +26,9 @@ MOST_DEBT_SECONDS = 2.0
 class Budget:
     """A token bucket of metadata operations: `rate` a second, one second's worth saved up."""
 
-    def __init__(self, rate: float, now: float) -> None:
+    def __init__(self, rate: float, now: float, alive: Callable[[], None] = lambda: None) -> None:
         self.rate = rate
+        self._alive = alive
         self._tokens = rate
         self._at = now
         self.spent = 0
@@ -41,8 +42,10 @@ class Budget:
         """Count operations, asked for first (a look) or not (an open that must be).
 
         The debt of what must be is bounded: ten thousand files at the start are opened at once,
-        and must not keep all looks waiting for minutes afterwards.
+        and must not keep all looks waiting for minutes afterwards. Each is a sign of life: over NFS
+        that start may take longer than any step, and yet nothing hangs.
         """
+        self._alive()
         self._tokens = max(self._tokens - operations, -MOST_DEBT_SECONDS * self.rate)
         self.spent += operations
 

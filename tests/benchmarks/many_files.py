@@ -51,12 +51,11 @@ def main() -> None:
             print(f"largest resident set   {most_memory(sidecar):8.0f} MiB")
             print(f"open files             {open_files(sidecar):8d}")
             print(
-                f"metadata operations    {at_start:8d} at the start: each file is looked into, then read"
+                f"metadata operations    {at_start:8d} at the start: a look into each file, and a read"
             )
             print(f"  a second afterwards  {poll['operations_per_second']:8.1f}")
-            print(
-                f"effective intervals    {poll['hot_seconds']:8.1f} s hot, {poll['cold_seconds']} s cold"
-            )
+            hot, cold = poll["hot_seconds"], poll["cold_seconds"]
+            print(f"effective intervals    {hot:8.1f} s hot, {cold} s cold")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,11 @@ from tests.benchmarks.running import (
 from tests.support.cloudwatch import StrictCloudWatch
 
 TEXT = "GET /datasets/{n} answered 200 after some milliseconds, as it mostly does, from host-{n}"
+JSON = '{{"timestamp": "{t}", "level": "info", "n": {n}, "event": "' + TEXT + '"}}'
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "text, arrival": (TEXT, {"timestamp": "arrival"}),
     "text, ISO time": ("{t} INFO " + TEXT, {}),
-    "JSON, ISO time": (
-        '{{"timestamp": "{t}", "level": "info", "n": {n}, "event": "' + TEXT + '"}}',
-        {},
-    ),
+    "JSON, ISO time": (JSON, {}),
 }
 
 
@@ -51,8 +50,6 @@ def main() -> None:
 
 def written(folder: Path, form: str, megabytes: int) -> tuple[int, int]:
     """Four files of the form's lines; their bytes and lines."""
-    from datetime import UTC, datetime, timedelta
-
     began = datetime.now(UTC) - timedelta(hours=1)
     folder.mkdir()
     size = lines = 0
