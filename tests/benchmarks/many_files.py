@@ -50,9 +50,7 @@ def main() -> None:
             print(f"processor, idle        {idle * 100:8.1f} % of a core")
             print(f"largest resident set   {most_memory(sidecar):8.0f} MiB")
             print(f"open files             {open_files(sidecar):8d}")
-            print(
-                f"metadata operations    {at_start:8d} at the start: a look into each file, and a read"
-            )
+            print(f"metadata operations    {at_start:8d} at the start: look and read")
             print(f"  a second afterwards  {poll['operations_per_second']:8.1f}")
             hot, cold = poll["hot_seconds"], poll["cold_seconds"]
             print(f"effective intervals    {hot:8.1f} s hot, {cold} s cold")

@@ -41,15 +41,15 @@ MUTANTS = (
     Mutant(
         "D04",
         "sidecar/sources/discovery.py",
-        "if directory.names.get(name) != inode]",
-        "if not directory.names]",
+        "if name in before.ignored:",
+        "if before.ignored:",
         f"{READING}/test_discovery.py -k d04",
     ),
     Mutant(
         "D05",
-        "sidecar/sources/catalogue.py",
-        "if source.missing_since is None and self._still_at(source):",
-        "if False:",
+        "sidecar/sources/discovery.py",
+        "return seen.st_ino if seen is not None and stat.S_ISREG(seen.st_mode) else None",
+        "return None",
         f"{READING}/test_discovery.py -k d05",
     ),
     Mutant(
