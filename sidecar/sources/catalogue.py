@@ -11,6 +11,7 @@ import os
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import structlog
 
@@ -115,6 +116,9 @@ class Catalogue:
         """Paths that match but cannot be opened, with the reason."""
         self.farewell: Callable[[Source], None] = lambda source: None
         """Told of each source whose file is done with and gone, before it is forgotten."""
+        self.passed_over: dict[str, Literal["copy", "older"]] = {}
+        """Paths that match and are left alone: copies of what is read anyway, and rotated files
+        older than the state directory."""
         self._by_inode: dict[Inode, Source] = {}
         self._by_path: dict[str, Source] = {}
         self._feeders: dict[StreamKey, list[Source]] = {}
@@ -187,6 +191,7 @@ class Catalogue:
     def vanished(self, path: str, now: float) -> None:
         """A name is gone from a directory that is still there: renamed away, or deleted."""
         self.unreadable.pop(path, None)
+        self.passed_over.pop(path, None)
         source = self._by_path.pop(path, None)
         if source is not None and source.path == path:
             self._lost_name(source, now)
@@ -393,9 +398,14 @@ class Catalogue:
         before = self._outdated.get(found.base or "")
         if before is not None and goes_on(found.path, before, before.acknowledged):
             return self._claim_copy(candidate, before, before.acknowledged, rule, now, now_ms)
-        if self._is_copy(found) or self._is_left_alone(candidate):
-            return None
+        if self._is_copy(found):
+            return self._pass_over(found, "copy")
+        if self._is_left_alone(candidate):
+            return self._pass_over(found, "older")
         return self._claim(candidate, rule, now, now_ms)
+
+    def _pass_over(self, found: Found, why: Literal["copy", "older"]) -> None:
+        self.passed_over[found.path] = why
 
     def _is_copy(self, found: Found) -> bool:
         """Is it, perhaps, a copy of a living source, which says nothing new as long as it lives?"""
@@ -469,7 +479,7 @@ class Catalogue:
         found = candidate.found
         # A rotated file is claimed under the name it had: that is whose stream it belongs to.
         path = found.base if self._is_rotated(found) and found.base else found.path
-        key, task = self._feeds(path, found.root, rule) if feeds is None else feeds
+        key, task = self.feeds(path, found.root, rule) if feeds is None else feeds
         if start is None:
             start = 0
             if self.at_first_start and rule.start_at == "end":
@@ -499,7 +509,7 @@ class Catalogue:
             return True
         return self._looks.by_name(found.base) is not None
 
-    def _feeds(self, path: str, root: str, rule: LogRule) -> tuple[StreamKey, str]:
+    def feeds(self, path: str, root: str, rule: LogRule) -> tuple[StreamKey, str]:
         """The stream for a file of this name: that of the file that had the name before."""
         before = self._by_path.get(path)
         if before is not None:
@@ -534,6 +544,7 @@ class Catalogue:
         if found.path != record.path:
             self._record(SourceMoved(record.source, found.path))
         self.sources[source.id] = source
+        self.passed_over.pop(found.path, None)
         self._by_inode[found.root, found.inode] = source
         self._by_inode[found.root, source.inode] = source
         if candidate.head:

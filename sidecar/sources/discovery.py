@@ -12,24 +12,18 @@ import stat
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import structlog
 
-from sidecar.model.globs import Glob, lies_within
+from sidecar.model.globs import lies_within
 from sidecar.sources.agenda import Agenda
 from sidecar.sources.looks import Looks
+from sidecar.sources.matching import Found as Found
+from sidecar.sources.matching import Rule as Rule
+from sidecar.sources.matching import judge
 from sidecar.sources.poll import Budget, Pace
-from sidecar.sources.siblings import Rotated, base_names, is_compressed
 
 log = structlog.get_logger(__name__)
-
-TEMPORARY_SUFFIXES = ("~", ".swp", ".swx", ".swo", ".tmp~")
-TEMPORARY_PREFIXES = (".nfs", ".#", "#", ".goutputstream-")
-"""Names that editors and the NFS client make for a while: never a log, never an artifact."""
-
-UNFINISHED_SUFFIXES = (".tmp", ".part", ".done")
-"""Names that never are artifacts (contract)."""
 
 RETRY_SECONDS = 1.0
 """Between attempts at a directory that cannot be read, at least."""
@@ -40,40 +34,6 @@ NAMES_A_ROUND_TRIP = 1000
 SCAN_SHARE = 10.0
 """A directory is scanned at most this fraction of the time: after a scan of t seconds, none for
 t * SCAN_SHARE, so a directory of 100,000 names with a rotation a second does not eat a core."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One `logs` or `artifacts` entry as discovery needs it."""
-
-    number: int
-    kind: Literal["log", "artifact"]
-    include: tuple[Glob, ...]
-    exclude: tuple[Glob, ...]
-    rotated: Rotated = "off"
-
-    def takes(self, path: str) -> Glob | None:
-        """The include that matches, unless an exclude does."""
-        for glob in self.include:
-            if glob.matches(path):
-                return None if any(no.matches(path) for no in self.exclude) else glob
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A name that matches.
-
-    `base` is the path the file had before a rotation gave it this name, if the name looks like
-    that; `included` tells whether an include takes the name itself too.
-    """
-
-    path: str
-    rule: Rule
-    root: str
-    inode: int
-    base: str | None = None
-    included: bool = True
 
 
 @dataclass(slots=True)
@@ -143,6 +103,10 @@ class Discovery:
             for path, seen in self._directories.items()
             if not (seen.names or seen.ignored or seen.subdirectories or path in roots)
         ]
+
+    def scanned(self) -> list[str]:
+        """Every directory that is scanned: those that are there and can hold a match."""
+        return sorted(self._directories)
 
     def touch(self, directory: str, now: float) -> None:
         """A watch event named this directory: scan it soon."""
@@ -255,7 +219,7 @@ class Discovery:
                 if name in before.ignored:
                     ignored.add(name)
                 elif entry.is_dir(follow_symlinks=False):
-                    if self._descends(entry.path):
+                    if self.descends(entry.path):
                         below.add(name)
                 elif name not in before.names and self._match(entry.path, 0) is None:
                     ignored.add(name)
@@ -273,44 +237,15 @@ class Discovery:
         seen = self._looks.by_name(entry.path)
         return seen.st_ino if seen is not None and stat.S_ISREG(seen.st_mode) else None
 
-    def _descends(self, directory: str) -> bool:
+    def descends(self, directory: str) -> bool:
+        """Is this directory scanned, if it is there?"""
         if any(lies_within(directory, never) for never in self._never):
             return False
         return any(glob.descends(directory) for rule in self._rules for glob in rule.include)
 
     def _match(self, path: str, inode: int) -> Found | None:
-        name = os.path.basename(path)
-        if name.startswith(TEMPORARY_PREFIXES) or name.endswith(TEMPORARY_SUFFIXES):
-            return None
-        if any(lies_within(path, never) for never in self._never):
-            return None
-        for rule in self._rules:
-            if rule.kind == "artifact":
-                if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):
-                    continue
-                glob = rule.takes(path)
-                if glob is not None:
-                    return Found(path, rule, glob.root, inode)
-                continue
-            base = self._base(path, rule)
-            glob = rule.takes(path)
-            if base is not None:
-                # A compressed sibling holds what was read from the file it was made of.
-                if is_compressed(name):
-                    return None
-                return Found(path, rule, base[1].root, inode, base[0], glob is not None)
-            if glob is not None:
-                return Found(path, rule, glob.root, inode)
-        return None
-
-    @staticmethod
-    def _base(path: str, rule: Rule) -> tuple[str, Glob] | None:
-        directory, name = os.path.split(path)
-        for base in base_names(name, rule.rotated):
-            glob = rule.takes(os.path.join(directory, base))
-            if glob is not None and not any(no.matches(path) for no in rule.exclude):
-                return os.path.join(directory, base), glob
-        return None
+        verdict = judge(path, inode, self._rules, self._never)
+        return verdict if isinstance(verdict, Found) else None
 
     def _vanish(self, path: str, changes: Changes) -> None:
         """A directory went: so did all that was in it."""
