@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sidecar import compiled, telemetry
+from sidecar.model.journal import Entry
 from sidecar.model.ledger import Ledger
 from sidecar.registry.survey import Survey, survey
 from sidecar.settings import Settings
@@ -53,7 +54,8 @@ class Rehearsal:
     @property
     def rules(self) -> list[Rule]:
         """The entries in their order, logs before artifacts."""
-        return [rule.match for rule in (*self.log_rules.values(), *self.artifact_rules.values())]
+        logs = [rule.match for rule in self.log_rules.values()]
+        return logs + [rule.match for rule in self.artifact_rules.values()]
 
 
 def rehearse(
@@ -68,16 +70,19 @@ def rehearse(
     now = time.time()
     known = survey(settings.state_dir)
     logs, artifacts = compiled.log_rules(settings), compiled.artifact_rules(settings)
+    matches = [rule.match for rule in logs] + [rule.match for rule in artifacts]
     budget, totals = Budget(NO_LIMIT, 0.0), Totals()
     never = (str(settings.state_dir),)
-    discovery = Discovery(
-        [rule.match for rule in (*logs, *artifacts)], never=never, budget=budget, hot=1.0, cold=1.0
-    )
+    discovery = Discovery(matches, never=never, budget=budget, hot=1.0, cold=1.0)
     created = 0.0 if takes_older else known.created
+
+    def record(entry: Entry) -> None:
+        known.ledger.apply(entry)
+
     catalogue = Catalogue(
         rules=logs,
         ledger=known.ledger,
-        record=known.ledger.apply,
+        record=record,
         descriptors=Descriptors(1, totals, budget),
         looks=looks,
         budget=budget,

@@ -398,14 +398,17 @@ class Catalogue:
         before = self._outdated.get(found.base or "")
         if before is not None and goes_on(found.path, before, before.acknowledged):
             return self._claim_copy(candidate, before, before.acknowledged, rule, now, now_ms)
-        if self._is_copy(found):
-            return self._pass_over(found, "copy")
-        if self._is_left_alone(candidate):
-            return self._pass_over(found, "older")
+        passed_over = self._passed_over(candidate)
+        if passed_over is not None:
+            self.passed_over[found.path] = passed_over
+            return None
         return self._claim(candidate, rule, now, now_ms)
 
-    def _pass_over(self, found: Found, why: Literal["copy", "older"]) -> None:
-        self.passed_over[found.path] = why
+    def _passed_over(self, candidate: Candidate) -> Literal["copy", "older"] | None:
+        """Why an unknown file that matches is left alone; None where it is not."""
+        if self._is_copy(candidate.found):
+            return "copy"
+        return "older" if self._is_left_alone(candidate) else None
 
     def _is_copy(self, found: Found) -> bool:
         """Is it, perhaps, a copy of a living source, which says nothing new as long as it lives?"""
