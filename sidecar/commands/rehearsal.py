@@ -35,7 +35,7 @@ class Rehearsal:
     """The volume as the sidecar's own code understands it. Sources are the catalogue's."""
 
     known: Survey
-    """As it was found, before the rehearsal added to its ledger."""
+    """What the journals say; the rehearsal added to its ledger what it would have claimed."""
     discovery: Discovery
     catalogue: Catalogue
     found: dict[str, Found]

@@ -6,6 +6,7 @@ member is alive is not known here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sidecar.errors import StateError
 from sidecar.model.adoption import adopt
 from sidecar.model.ledger import Ledger
 from sidecar.registry.file_system import REAL, FileSystem
+from sidecar.registry.journal_file import generation_of
 from sidecar.registry.journal_recovery import load
 from sidecar.registry.state_directory import MEMBERS, unreadable, when_created
 
@@ -30,6 +32,8 @@ class Survey:
     warnings: list[str] = field(default_factory=list)
     created: float | None = None
     """When the state directory was first used, seconds since the epoch; None: it never was."""
+    last_written: float = 0.0
+    """When a journal was last written to, seconds since the epoch."""
 
 
 def survey(state_dir: Path, files: FileSystem = REAL) -> Survey:
@@ -63,6 +67,10 @@ def _take_in(known: Survey, directory: Path, files: FileSystem) -> None:
             continue
         if not loaded.warnings:
             break
+    with suppress(OSError):
+        for name in files.names(directory):
+            if generation_of(name) is not None:
+                known.last_written = max(known.last_written, files.modified(directory / name))
     before = known.ledger.next_source
     adopt(known.ledger, loaded.ledger)
     known.members.append(directory.name)
