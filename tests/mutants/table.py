@@ -15,6 +15,7 @@ class Mutant(NamedTuple):
 
 READING = "tests/integration/reading"
 DELIVERING = "tests/integration/delivering"
+COMMANDS = "tests/integration/commands"
 
 MUTANTS = (
     Mutant(
@@ -388,5 +389,89 @@ MUTANTS = (
         "        if self._is_dead(first):",
         "        if True:",
         f"{READING}/test_delete_after.py -k past_days",
+    ),
+    Mutant(
+        "W03",
+        "sidecar/delivery/delivery.py",
+        '(index, "too_old" if index < outcome.too_old else "expired")',
+        '(index, "too_old" if index <= outcome.too_old else "expired")',
+        f"{DELIVERING}/test_ages.py -k w03",
+    ),
+    Mutant(
+        "W03",
+        "sidecar/registry/rejected.py",
+        "        if len(line) > room:\n",
+        "        if False:\n",
+        f"{DELIVERING}/test_ages.py -k bound",
+    ),
+    Mutant(
+        "W06",
+        "sidecar/delivery/cloudwatch.py",
+        '            wanted["tags"] = dict(self._create.tags)',
+        "            pass",
+        f"{DELIVERING}/test_troubles.py -k w06",
+    ),
+    Mutant(
+        "W07",
+        "sidecar/delivery/client.py",
+        "            if self._clock() - self._made_at >= RENEW_SECONDS:\n",
+        "            if False:\n",
+        f"{DELIVERING}/test_troubles.py tests/contracts/test_cloudwatch_faults.py -k w07",
+    ),
+    Mutant(
+        "W09",
+        "sidecar/model/stream_names.py",
+        '    cleaned = _FORBIDDEN.sub("_", name)',
+        "    cleaned = name",
+        f"{DELIVERING} -k w09",
+    ),
+    Mutant(
+        "S05",
+        "sidecar/registry/state_directory.py",
+        '            raise unusable(state_dir / folder, "make the folder", error) from error',
+        "            raise",
+        "tests/integration/test_permissions.py -k state_directory",
+    ),
+    Mutant(
+        "D02",
+        "sidecar/sources/matching.py",
+        "        return _UNMATCHED\n    if excluded := rule.excludes(path):",
+        "        return _UNMATCHED\n    if excluded := None:",
+        f"{READING}/test_discovery.py {COMMANDS}/test_plan.py -k exclude",
+    ),
+    Mutant(
+        "plan",
+        "sidecar/commands/rehearsal.py",
+        "        first_start=not known.members and not takes_older,",
+        "        first_start=False,",
+        f"{COMMANDS}/test_plan.py -k start_at_end",
+    ),
+    Mutant(
+        "verify",
+        "sidecar/commands/verify_balance.py",
+        "    missing = {each: count for each, count in counts.items() if count > 0}",
+        "    missing = {each: 1 for each, count in counts.items() if count > 0}",
+        f"{COMMANDS}/test_verify.py -k repeating",
+    ),
+    Mutant(
+        "verify",
+        "sidecar/commands/verify_streams.py",
+        "            for records in verify_files.unsettled(source, self._now_ms):",
+        "            for records in ():",
+        f"{COMMANDS}/test_verify.py -k not_noted",
+    ),
+    Mutant(
+        "rejected",
+        "sidecar/commands/replay.py",
+        '            if mark == "replayed":',
+        "            if False:",
+        f"{COMMANDS}/test_rejected.py -k once",
+    ),
+    Mutant(
+        "rejected",
+        "sidecar/delivery/resending.py",
+        '            self._mark(keys, "under way", self._now_ms())\n',
+        "",
+        f"{COMMANDS}/test_rejected.py -k killed",
     ),
 )

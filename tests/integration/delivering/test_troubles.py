@@ -367,6 +367,36 @@ def test_w07_no_credentials_yet_and_then_a_file_with_some(
     assert cloudwatch.messages(GROUP, "a.log") == ["one"]
 
 
+@pytest.mark.parametrize("group_exists", [True, False])
+def test_w07_two_permissions_are_enough(
+    tmp_path: Path, cloudwatch: StrictCloudWatch, group_exists: bool
+) -> None:
+    """With CreateLogStream and PutLogEvents alone it ships into a group that exists, and says
+    nothing; where the group is missing it names the permission, and goes on once there is one.
+
+    Catches: a Describe before the first batch, or a group made before it is known to be missing.
+    """
+    append(tmp_path / "logs" / "a.log", text(numbered(0, 10)))
+    if group_exists:
+        cloudwatch.create(GROUP)
+    for action in ("CreateLogGroup", "PutRetentionPolicy", "Describe*", "GetLogEvents"):
+        cloudwatch.faults.add("access_denied", operation=action)
+    settings = settings_for(tmp_path)
+    with stepping(settings, destination(settings)) as sidecar:
+        if not group_exists:
+            sidecar.pass_time(30.0)
+            [said] = sidecar.status()["degraded"]
+            assert "logs:CreateLogGroup" in said
+            assert GROUP in said
+            cloudwatch.create(GROUP)
+            assert sidecar.until(sidecar.settled) <= RESUMES_WITHIN
+        sidecar.ship()
+        assert sidecar.status()["degraded"] == []
+
+    assert cloudwatch.messages(GROUP, "a.log") == numbered(0, 10)
+    assert group_exists == (cloudwatch.requests["CreateLogGroup"] == 0)
+
+
 @pytest.mark.parametrize("poisoned", [[0], [1999], [700, 701, 1500]])
 def test_w08_poisoned_event_costs_one_event(
     tmp_path: Path, cloudwatch: StrictCloudWatch, poisoned: list[int]
