@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sidecar.commands.rehearsal import Rehearsal, rehearse
 from sidecar.commands.table import amount, span, table
+from sidecar.commands.verify_artifacts import artifact_verdicts
 from sidecar.commands.verify_streams import Feeders, Verdict, Verification
 from sidecar.delivery.client import Client
 from sidecar.delivery.stored import Stored
@@ -47,15 +48,17 @@ def verify(
     began = time.time()
     visible_by = min(began, rehearsal.known.last_written) + settings.delivery.reconcile_wait
     client = Client(role_arn=settings.role_arn)
+    stored = Stored(client)
     verification = Verification(
         rehearsal,
-        Stored(client),
+        stored,
         _letters(settings.state_dir),
         since_ms=since_ms,
         patience=lambda: time.time() < visible_by,
     )
     try:
         verdicts = [verification.verdict(each) for each in _feeders(rehearsal)]
+        verdicts += artifact_verdicts(rehearsal, stored, verification.horizon, since_ms)
     finally:
         client.close()
     sound = all(verdict.sound for verdict in verdicts)

@@ -26,6 +26,9 @@ CLOCKS_MS: Final = 60_000
 EXAMPLES: Final = 10
 """Places of lost events that are named, a stream."""
 
+LONGEST_CONTINUED: Final = 4096
+"""Characters of a missing line up to which it is looked for in two pieces."""
+
 AGAIN_SECONDS: Final = 2.0
 """Between two readings of a stream whose latest events may not be visible yet."""
 
@@ -160,7 +163,7 @@ class _Comparison:
         pages = self._stored.pages(key.group, key.stream, least, greatest + 1)
         missing, surplus = difference(merged(self._expected_chunks()), self._held_chunks(pages))
         if missing:
-            self._account_for_missing(missing)
+            self._account_for_missing(missing, surplus)
         if surplus:
             self._account_for_surplus(surplus, least, greatest)
         return verdict
@@ -248,16 +251,18 @@ class _Comparison:
             for records in verify_files.whole(path, rule, self._feeders.key.stream, self._now_ms):
                 yield records.messages, False
 
-    def _account_for_missing(self, missing: Counts) -> None:
+    def _account_for_missing(self, missing: Counts, surplus: Counts) -> None:
         """Where the missing events are, and which of them may rightly be missing."""
         verdict = self.verdict
         horizon = self._whole.horizon(verdict.group)
         for source in self._feeders.sources:
             discarded = self._discarded_bytes(source)
-            for place, each in self._places(source):
+            for place, each, message in self._places(source):
                 if not missing.get(each, 0):
                     continue
                 missing[each] -= 1
+                if len(message) <= LONGEST_CONTINUED and _is_in_two(message, surplus):
+                    continue
                 if place.timestamp != NO_TIME and place.timestamp < horizon:
                     verdict.unverifiable += 1
                 elif discarded >= place.length:
@@ -268,7 +273,7 @@ class _Comparison:
                     verdict.lost += 1
                     self._note("lost", place)
 
-    def _places(self, source: Source) -> Iterator[tuple[_Place, int]]:
+    def _places(self, source: Source) -> Iterator[tuple[_Place, int, str]]:
         path = source.path
         for records in self._settled(source):
             columns = zip(
@@ -277,7 +282,7 @@ class _Comparison:
             for start, end, timestamp, message in columns:
                 place = _Place(path, start, end - start, timestamp)
                 for each in self._hashes([message]):
-                    yield place, each
+                    yield place, each, message
 
     def _discarded_bytes(self, source: Source) -> int:
         """Rejected bytes of which there is no letter, for want of room."""
@@ -347,6 +352,17 @@ class _Comparison:
                     "timestamp": None if place.timestamp == NO_TIME else place.timestamp,
                 }
             )
+
+
+def _is_in_two(message: str, surplus: Counts) -> bool:
+    """A last line that was shipped without its line feed, and continued later, is two events."""
+    for at in range(1, len(message)):
+        first, second = hash_of(message[:at]), hash_of(message[at:])
+        if surplus.get(first, 0) >= 1 + (first == second) and surplus.get(second, 0):
+            surplus[first] -= 1
+            surplus[second] -= 1
+            return True
+    return False
 
 
 def _picked(records: Records, wanted: list[bool]) -> Records:

@@ -288,6 +288,26 @@ def test_groups_of_lines_are_compared_by_their_lines(place: Place) -> None:
     assert place.stream(status=1)["lost"] > 0
 
 
+def test_a_last_line_that_was_continued_is_two_events(place: Place) -> None:
+    """Shipped without its line feed because its file had ended, and written to after all.
+
+    Would catch: the line looked for as the file has it now, and called lost.
+    """
+    with place.shipping() as shipping:
+        append(place.log, "one\nhalf a li")
+        shipping.settle()
+        place.log.rename(place.logs / "a.log.1")
+        shipping.pass_time(10)
+        append(place.logs / "a.log.1", "ne\ntwo\n")
+        shipping.pass_time(120)
+        shipping.stop()
+
+    verdict = place.stream()
+
+    assert place.cloudwatch.messages(GROUP, STREAM) == ["one", "half a li", "ne", "two"]
+    assert (verdict["lost"], verdict["duplicated"], verdict["unverifiable"]) == (0, 0, 0)
+
+
 def test_backlog_is_not_lost(place: Place) -> None:
     """What was written after the sidecar stopped is backlog, though the same lines repeat.
 
@@ -504,6 +524,46 @@ def test_verify_beside_a_running_sidecar(place: Place) -> None:
         wait_for(lambda: running.status()["backlog"]["bytes"] == 0)
         wait_for(lambda: place.stream()["held"] == 1100)
         assert running.terminate() == 0
+
+
+def test_artifacts_are_compared_by_their_versions(place: Place) -> None:
+    """Each artifact's version is to be in its stream, once; one that is not shipped yet is backlog.
+
+    Would catch: artifacts left out, or a deleted and restored version called twice.
+    """
+    files = place.volume / "artifacts"
+    files.mkdir()
+    entry = {"include": [f"{files}/**/*"], "settle": "0s"}
+    place.more = {"artifacts": [entry]}
+    destination = CloudWatchDestination(Client(), create=Create())
+    with Shipping(place.volume, destination, artifacts=[entry]) as shipping:
+        for name in ("a.bin", "b.bin"):
+            (files / name).write_bytes(name.encode())
+        shipping.pass_time(10)
+        (files / "a.bin").unlink()
+        shipping.pass_time(30)
+        (files / "a.bin").write_bytes(b"a.bin")
+        shipping.pass_time(10)
+        shipping.stop()
+    (files / "c.bin").write_bytes(b"later")
+
+    document = place.verify()
+    found = {each["stream"]: each for each in document["streams"]}
+    assert {name: each["held"] for name, each in found.items()} == {
+        "a.bin": 3,
+        "b.bin": 1,
+        "c.bin": 0,
+    }
+    assert found["c.bin"]["backlog_bytes"] == 5
+    group = f"{GROUP}/artifacts"
+    [event] = place.cloudwatch.events(group, "b.bin")
+    again: Any = {"timestamp": event.timestamp, "message": event.message}
+    place.cloudwatch.client().put_log_events(
+        logGroupName=group, logStreamName="b.bin", logEvents=[again]
+    )
+    assert place.stream(status=1, name="b.bin")["duplicated"] == 1
+    place.cloudwatch.store.delete_stream(group, "b.bin")
+    assert place.stream(status=1, name="b.bin")["lost"] == 1
 
 
 def test_the_table_is_for_people(place: Place) -> None:
