@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from sidecar.commands.rehearsal import Rehearsal, rehearse
 from sidecar.commands.table import amount, span, table
 from sidecar.commands.verify_artifacts import artifact_verdicts
-from sidecar.commands.verify_streams import Feeders, Verdict, Verification
+from sidecar.commands.verify_streams import Verification
+from sidecar.commands.verify_verdict import Feeders, Verdict
 from sidecar.delivery.client import Client
 from sidecar.delivery.stored import Stored
 from sidecar.errors import ConfigurationError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sidecar.commands.plan_files import explain
 from sidecar.commands.rehearsal import Rehearsal
-from sidecar.commands.verify_streams import Verdict
+from sidecar.commands.verify_verdict import Verdict
 from sidecar.delivery.stored import NotReadable, Stored
 
 DELETED = ""

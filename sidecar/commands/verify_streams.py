@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from sidecar.commands import verify_files
 from sidecar.commands.rehearsal import Rehearsal
 from sidecar.commands.verify_balance import Chunk, Counts, difference, hash_of, merged
+from sidecar.commands.verify_verdict import Feeders, Verdict
 from sidecar.delivery.encode import MAX_AGE_MS
 from sidecar.delivery.stored import Held, NotReadable, Stored
-from sidecar.model.batch import StreamKey
 from sidecar.model.records import NO_TIME, Records
-from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Source
 
 LATE_MS: Final = 60_000
@@ -33,52 +32,6 @@ AGAIN_SECONDS: Final = 2.0
 """Between two readings of a stream whose latest events may not be visible yet."""
 
 DAY_MS: Final = 24 * 3600 * 1000
-
-
-@dataclass(slots=True)
-class Feeders:
-    """The files of one stream: sources, and siblings that nobody reads, which prove nothing and
-    explain what else it may hold."""
-
-    key: StreamKey
-    sources: list[Source] = field(default_factory=list)
-    others: list[tuple[str, LogRule]] = field(default_factory=list)
-    gone_bytes: int = 0
-    """Settled bytes of files that are not on the volume any more."""
-
-    @property
-    def joins_lines(self) -> bool:
-        """Whether lines are compared rather than events: where a group ends, time may decide."""
-        rules = [source.rule for source in self.sources] + [rule for _, rule in self.others]
-        return any(rule.assembly.multiline is not None for rule in rules)
-
-
-@dataclass(slots=True)
-class Verdict:
-    """One stream. Counts are of events, of lines where lines are joined to events."""
-
-    group: str
-    stream: str
-    files: int = 0
-    expected: int = 0
-    """Events that the journal says are settled, made anew from the files."""
-    held: int = 0
-    lost: int = 0
-    duplicated: int = 0
-    late: int = 0
-    latest_seconds: float = 0.0
-    rejected: int = 0
-    backlog_bytes: int = 0
-    unverifiable: int = 0
-    """Events held of which no file says anything, and expected ones that may rightly be missing."""
-    unverifiable_bytes: int = 0
-    problem: str | None = None
-    examples: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def sound(self) -> bool:
-        """Nothing lost, nothing twice, and it could be seen."""
-        return not (self.lost or self.duplicated or self.problem)
 
 
 @dataclass(frozen=True, slots=True)
