@@ -57,7 +57,7 @@ def _verdict(
         versions = list(_versions(stored, plan.group, plan.stream, name, until))
         least = horizon(plan.group)
     except NotReadable as error:
-        verdict.problem = error.failure.text
+        verdict.problem = str(error)
         return verdict
     verdict.held = len(versions)
     if version not in versions:

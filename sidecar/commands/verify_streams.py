@@ -73,7 +73,7 @@ class Verification:
                 verdict = comparison.made()
             except NotReadable as error:
                 verdict = comparison.verdict
-                verdict.problem = error.failure.text
+                verdict.problem = str(error)
                 return verdict
             if not verdict.lost or not self._patience():
                 return verdict

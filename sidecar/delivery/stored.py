@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from sidecar.delivery import outcomes
 from sidecar.delivery.client import Client
-from sidecar.delivery.destination import Failure, MissingTarget, Throttled, Unknown, Unreachable
+from sidecar.delivery.destination import (
+    Failure,
+    Invalid,
+    MissingTarget,
+    Throttled,
+    Unknown,
+    Unreachable,
+)
 from sidecar.model.backoff import delay
 
 if TYPE_CHECKING:
@@ -34,11 +41,10 @@ class Held(NamedTuple):
 
 
 class NotReadable(Exception):  # noqa: N818 - no fault of ours, but an answer
-    """CloudWatch does not show it; `failure` says why, in words for a person."""
+    """CloudWatch does not show it; the text says why, in words for a person."""
 
     def __init__(self, failure: Failure) -> None:
-        self.failure = failure
-        super().__init__(failure.text)
+        super().__init__(failure.message if isinstance(failure, Invalid) else failure.text)
 
 
 class Stored:

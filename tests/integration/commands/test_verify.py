@@ -474,6 +474,17 @@ def test_a_stream_that_may_not_be_read_says_what_to_allow(place: Place) -> None:
     assert verdict["lost"] == 0
 
 
+def test_a_class_that_cannot_be_read_back_says_so(place: Place) -> None:
+    """In INFREQUENT_ACCESS nothing can be proved, and that is said in CloudWatch's own words."""
+    place.ship(["one"])
+    place.cloudwatch.store.groups[GROUP].class_ = "INFREQUENT_ACCESS"
+
+    verdict = place.stream(status=1)
+
+    assert "INFREQUENT_ACCESS" in verdict["problem"]
+    assert "batch" not in verdict["problem"]
+
+
 def test_a_missing_stream_is_lost_whole(place: Place) -> None:
     """Somebody deleted it: every settled line is lost."""
     place.ship(lines("one", 12))
