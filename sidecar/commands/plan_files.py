@@ -157,7 +157,11 @@ def _plan_artifact(
         return
     plan.to_ship = seen.st_size
     inline = seen.st_size <= rule.inline_limit
-    how = "its content inside its manifest" if inline else "its manifest, without content"
+    how = "its content inside its manifest"
+    if not inline:
+        how = "its manifest, without content"
+        if rule.bucket is not None:
+            how = f"its manifest, and its content to the bucket {rule.bucket}"
     again = "a new version" if known else "new"
     plan.why = f"{again}: {how}, once it is unchanged for {rule.settle:g} s"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from sidecar.commands.plan_files import explain
 from sidecar.commands.rehearsal import Rehearsal
 from sidecar.commands.verify_verdict import Verdict
 from sidecar.delivery.stored import NotReadable, Stored
+from sidecar.model.manifest import parsed
 
 DELETED = ""
 """Stands for the word of a deletion among the versions of an artifact."""
@@ -78,12 +78,9 @@ def _versions(stored: Stored, group: str, stream: str, name: str, until: int) ->
     """The artifact's versions and deletions in their order; two artifacts may share a stream."""
     for page in stored.pages(group, stream, 0, until):
         for event in page:
-            try:
-                manifest = json.loads(event.message)
-                if manifest["artifact"] == name:
-                    yield DELETED if "deleted" in manifest else str(manifest["version"])
-            except (ValueError, TypeError, KeyError):
-                continue
+            manifest = parsed(event.message)
+            if manifest is not None and manifest.name == name:
+                yield manifest.version or DELETED
 
 
 def _sha256(path: str) -> str:

@@ -322,7 +322,10 @@ def test_an_artifact_says_how_its_content_travels(volume: Path) -> None:
     assert (small["kind"], small["entry"]) == ("artifact", "artifacts[0]")
     assert (small["group"], small["stream"]) == ("/ecs/reports/artifacts", "small.bin")
     assert "inside its manifest" in small["why"]
-    assert "inside" not in large["why"]
+    assert "without content" in large["why"]
+    entry["bucket"] = "reports-artifacts"
+    large = planned(configured(volume, artifacts=[entry]), f"{files}/large.bin")["files"][0]
+    assert "to the bucket reports-artifacts" in large["why"]
 
 
 @pytest.fixture
