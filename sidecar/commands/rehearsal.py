@@ -19,9 +19,10 @@ from sidecar.sources.artifacts import ArtifactRule
 from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Discovery
+from sidecar.sources.looks import Looks
 from sidecar.sources.matching import Found, Rule
 from sidecar.sources.mounts import Mounts
-from sidecar.sources.poll import Budget
+from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.rules import LogRule
 from sidecar.surroundings import surroundings
 from sidecar.telemetry import Totals
@@ -73,7 +74,11 @@ def rehearse(
     matches = [rule.match for rule in logs] + [rule.match for rule in artifacts]
     budget, totals = Budget(NO_LIMIT, 0.0), Totals()
     never = (str(settings.state_dir),)
-    discovery = Discovery(matches, never=never, budget=budget, hot=1.0, cold=1.0)
+    mounts = Mounts(settings.poll.mode)
+    looks = Looks(mounts, budget)
+    pace = Pace(1.0, 1.0, budget)
+    discovery = Discovery(matches, never=never, budget=budget, looks=looks, pace=pace)
+    mounts.learn(discovery.roots)
     created = 0.0 if takes_older else known.created
 
     def record(entry: Entry) -> None:

@@ -372,6 +372,20 @@ def test_what_may_not_be_read_names_user_and_remedy(as_nobody: Path) -> None:
     assert "cannot be listed" in closed.why
 
 
+def test_each_root_says_how_its_changes_are_seen(volume: Path) -> None:
+    """The file system under a root decides, unless the configuration does; either is named.
+
+    Would catch: a plan that looks at the mounts by itself, whatever poll.mode says.
+    """
+    [by_itself] = planned(configured(volume))["roots"]
+    [asked_for] = planned(configured(volume, poll={"mode": "revalidate"}))["roots"]
+
+    assert by_itself["path"] == asked_for["path"] == str(volume / "logs")
+    assert by_itself["mode"] in ("watch", "revalidate")
+    assert asked_for["mode"] == "revalidate"
+    assert "poll.mode" in asked_for["reason"]
+
+
 def test_the_table_is_for_people(volume: Path) -> None:
     """Without --json: one row a file, the totals, the roots, and warnings after them."""
     (volume / "logs" / "a.log").write_text(f"{stamp(-20)} old\n")
