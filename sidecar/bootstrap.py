@@ -16,6 +16,7 @@ from sidecar.delivery.cloudwatch import CloudWatchDestination
 from sidecar.delivery.delivery import Delivery
 from sidecar.delivery.destination import Destination
 from sidecar.delivery.object_store import ObjectStore
+from sidecar.delivery.reconcile import Reconciler
 from sidecar.delivery.s3 import S3
 from sidecar.delivery.sender import Senders
 from sidecar.delivery.uploads import Uploads
@@ -272,16 +273,33 @@ def build(
         record=checkpoints.record,
         now=now,
     )
+    senders = Senders(destination, settings.delivery.in_flight, vitals, wake.set)
+    reconciler = Reconciler(
+        senders=senders,
+        history=checkpoints.ledger.history,
+        totals=totals,
+        # Nothing can be read back from the other classes.
+        enabled=settings.delivery.reconcile and settings.create.class_ == "STANDARD",
+        wait=settings.delivery.reconcile_wait,
+        retention_days=settings.create.retention_days,
+    )
     delivery = Delivery(
-        senders=Senders(destination, settings.delivery.in_flight, vitals, wake.set),
+        senders=senders,
+        reconciler=reconciler,
         ledger=checkpoints.ledger,
         record=checkpoints.record,
         refuse=checkpoints.reject,
         shipped=artifacts.shipped,
+        release=intake.release,
         totals=totals,
         in_flight=settings.delivery.in_flight,
         linger=settings.delivery.linger,
+        memory=settings.delivery.memory,
     )
+    for intent in checkpoints.ledger.intents.values():
+        if intent.artifact is not None:
+            artifacts.hold(intent.artifact.path)
+    delivery.take_over(checkpoints.ledger.intents.values(), now, int(wall * 1000))
     return Shipper(
         member=member.id,
         intake=intake,

@@ -190,7 +190,7 @@ class Shipper:
         return max(0.0, min(looks, self.delivery.next_due(now), LONGEST_STEP_WAIT))
 
     def _tell(self, now: float, *, at_once: bool = False) -> None:
-        degradations = tuple(self._degradations())
+        degradations = tuple(self._degradations(now))
         self._vitals.degrade(degradations)
         self._totals.metadata_operations = self._budget.spent
         self._rate.mark(now, self._budget.spent)
@@ -210,9 +210,9 @@ class Shipper:
             )
         )
 
-    def _degradations(self) -> list[Degradation]:
+    def _degradations(self, now: float) -> list[Degradation]:
         found = [
-            *self.delivery.degradations(),
+            *self.delivery.degradations(now),
             *self.intake.artifacts.degradations(),
             *self.intake.removal.degradations(),
         ]

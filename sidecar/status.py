@@ -53,7 +53,11 @@ def status(
             "on_their_way": intake.artifacts.unfinished,
         },
         "members": [{"id": member, "alive": True, "sources": len(intake.catalogue.sources)}],
-        "delivery": {"in_flight": delivery.under_way, "memory_bytes": delivery.memory},
+        "delivery": {
+            "in_flight": delivery.under_way,
+            "memory_bytes": delivery.memory,
+            "unresolved": delivery.unresolved,
+        },
         "poll": {
             "operations_per_second": round(operations_per_second, 2),
             "budget": budget,

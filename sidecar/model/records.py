@@ -70,6 +70,14 @@ class Records:
         self.ends.append(end)
         self.sizes.append(size)
 
+    def cut_after(self, end: int) -> None:
+        """Leave out the records that end after this offset."""
+        count = sum(each <= end for each in self.ends)
+        for column in (self.timestamps, self.starts, self.ends, self.sizes):
+            del column[count:]
+        del self.messages[count:]
+        self.filtered = [each for each in self.filtered if each[1] <= end]
+
     def settle(self, start: int, end: int, reason: str | None = None) -> None:
         """Append a range that becomes no event; counted under ``reason`` if one is given."""
         if reason is not None:

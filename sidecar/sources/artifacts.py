@@ -96,6 +96,8 @@ class Artifacts:
         self._totals = totals
         self._pace = pace
         self._artifacts: dict[str, _Artifact] = {}
+        self._held: set[str] = set()
+        """Of these it is not known whether an earlier process's manifest is stored."""
         self._looks: Agenda[str] = Agenda()
 
     @property
@@ -133,6 +135,16 @@ class Artifacts:
                 f"{len(unreadable)} artifacts cannot be read, the first: {unreadable[0].problem}; "
             )
             yield Degradation("unreadable_artifact", text + "let this user or its group read them")
+
+    def hold(self, path: str) -> None:
+        """Tell nothing of the artifact before `release`."""
+        self._held.add(path)
+
+    def release(self, path: str, now: float) -> None:
+        """It is known what CloudWatch holds of it."""
+        self._held.discard(path)
+        if path in self._artifacts:
+            self._looks.put(path, now)
 
     def replace_rules(self, rules: Sequence[ArtifactRule]) -> None:
         self._rules = {rule.match.number: rule for rule in rules}
@@ -217,7 +229,7 @@ class Artifacts:
             if artifact is None:
                 self._pace.forget(path)
                 continue
-            if artifact.busy:
+            if artifact.busy or path in self._held:
                 continue
             if artifact.gone_since is not None:
                 notice = self._deleted(artifact, now, now_ms)

@@ -15,6 +15,7 @@ from typing import Literal
 
 import structlog
 
+from sidecar.model.adoption import renumbered
 from sidecar.model.assembler import Assembler
 from sidecar.model.batch import StreamKey
 from sidecar.model.fingerprint import FULL, Fingerprint
@@ -36,7 +37,7 @@ from sidecar.sources.discovery import Found
 from sidecar.sources.looks import Looks
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
-from sidecar.sources.source import Source, note_several_writers
+from sidecar.sources.source import Again, Source, note_several_writers
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -215,6 +216,10 @@ class Catalogue:
             unread_bytes=max(0, source.size - source.position),
         )
         successors = self._take_rest_from_copy(source, now, now_ms)
+        if successors:
+            source.copy = successors[0]
+            source.copy.again.extend(source.again)
+            source.again.clear()
         self.give_up(source)
         source.superseded = True
         if source.leaving:
@@ -262,6 +267,7 @@ class Catalogue:
 
     def give_up(self, source: Source) -> None:
         """Nothing more can be read of it: what was not read is gone, and counted."""
+        self.give_up_again(source)
         if source.over:
             return
         if source.size > source.position:
@@ -272,6 +278,35 @@ class Catalogue:
             source.position = source.size
         self._end(source)
 
+    def give_up_again(self, source: Source) -> None:
+        """What was to be read once more cannot be read: it is gone, and counted."""
+        source.reading_again = None
+        while source.again:
+            self.gone(source.again.popleft())
+
+    def gone(self, wanted: Again) -> None:
+        """The rest of what was to be read once more is nowhere to be found."""
+        spans = [
+            Span(wanted.record.source, start, end, "gone")
+            for start, end in wanted.record.unsettled(wanted.start, wanted.end)
+        ]
+        if spans:
+            self._record(Settled(None, tuple(spans)))
+            self._totals.bytes_gone += sum(span.end - span.start for span in spans)
+            path = wanted.record.path
+            log.warning("bytes_gone", path=path, start=wanted.start, end=wanted.end)
+
+    def read_again(self, source: Source, wanted: Again, now: float) -> Source | None:
+        """Have these bytes of the source read once more; gives whose turn it is."""
+        while source.copy is not None:
+            source = source.copy
+        if source.superseded or (source.over and self._is_lost(source, now)):
+            self.gone(wanted)
+            return None
+        source.again.append(wanted)
+        self.revive(source, now)
+        return source
+
     def sweep(self, now: float) -> None:
         """Let go of what is read to its end and quiet, and of what is not to be found any more."""
         for source in list(self.sources.values()):
@@ -281,6 +316,8 @@ class Catalogue:
                     self._forget(source)
             elif self._is_lost(source, now) and not self._descriptors.holds(source):
                 self.give_up(source)
+            elif source.held or source.again:
+                continue  # its descriptor may be the only way to what is to be read once more
             elif source.leaving and source.unread == 0 and self._is_quiet(source):
                 self._finish(source)
 
@@ -456,9 +493,21 @@ class Catalogue:
     ) -> Source:
         log.info("copy_continues", path=candidate.found.path, of=original.path, start=position)
         feeds = (StreamKey(*original.feeds), original.claim.task or "")
-        copy = self._claim(candidate, rule, now, now_ms, feeds=feeds, start=position)
+        inherits = None if original.source in self.sources else original
+        copy = self._claim(
+            candidate, rule, now, now_ms, feeds=feeds, start=position, inherits=inherits
+        )
         copy.renamed_away = True
         return copy
+
+    def _inherit(self, heir: int, original: SourceRecord) -> None:
+        """What is settled beyond the original's checkpoint, or unknown, is so in its copy."""
+        settled = original.checkpoint(heir).beyond
+        if settled:
+            self._record(Settled(None, settled))
+        for intent in list(self._ledger.intents.values()):
+            if any(span.source == original.source for span in intent.spans):
+                self._record(renumbered(intent, {original.source: heir}))
 
     def _is_left_alone(self, candidate: Candidate) -> bool:
         """A rotated file from before the state directory that no include takes."""
@@ -478,6 +527,7 @@ class Catalogue:
         *,
         feeds: tuple[StreamKey, str] | None = None,
         start: int | None = None,
+        inherits: SourceRecord | None = None,
     ) -> Source:
         found = candidate.found
         # A rotated file is claimed under the name it had: that is whose stream it belongs to.
@@ -500,6 +550,8 @@ class Catalogue:
             at_ms=now_ms,
         )
         self._record(entry)
+        if inherits is not None:
+            self._inherit(entry.source, inherits)
         self._totals.sources_claimed += 1
         log.info("source_claimed", path=found.path, group=key.group, stream=key.stream, start=start)
         return self._add(self._ledger.sources[entry.source], candidate, rule, now)
@@ -534,7 +586,7 @@ class Catalogue:
                 before=tail,
             ),
             position=record.acknowledged,
-            settled_ahead=deque((start, end, record.edges[end][1]) for start, end in record.beyond),
+            settled_ahead=deque(),
             head=candidate.head,
             tail=tail,
             entry_inode=found.inode,
@@ -542,6 +594,7 @@ class Catalogue:
             grew_at=now,
             renamed_away=self._was_renamed_away(found, record, candidate),
         )
+        self._pass_over(source)
         source.seen_to = source.position
         source.size = max(source.position, candidate.size)
         if found.path != record.path:
@@ -562,6 +615,20 @@ class Catalogue:
         if found.base is not None and record.claim.path != found.path:
             return True
         return candidate.record is record and self._is_rotated(found)
+
+    def _pass_over(self, source: Source) -> None:
+        """Note what is not to be read on the way: settled beyond the checkpoint, or of unknown
+        outcome."""
+        record = source.record
+        ahead = [(start, end, record.edges[end][1]) for start, end in record.beyond]
+        for batch, intent in self._ledger.intents.items():
+            resumes = {(at.source, at.offset): at.resume for at in intent.resumes}
+            for span in intent.spans:
+                if span.source == record.source and span.end > record.acknowledged:
+                    source.held.add(batch)
+                    start = max(span.start, record.acknowledged)
+                    ahead.append((start, span.end, resumes.get((span.source, span.end))))
+        source.settled_ahead.extend(sorted(ahead, key=lambda each: each[:2]))
 
     def _finish(self, source: Source) -> None:
         if source.nul_skipped_from is not None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sidecar.model.batch import StreamKey
 from sidecar.model.fingerprint import Marker
-from sidecar.model.journal import Entry, Settled, Span
+from sidecar.model.journal import Entry, IntentSent, Settled, Span
+from sidecar.model.outcome_ranges import Missing
 from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records
 from sidecar.sources.agenda import NEVER, Agenda
@@ -18,7 +19,7 @@ from sidecar.sources.mounts import Mounts
 from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.removal import Removal
 from sidecar.sources.rules import LogRule
-from sidecar.sources.source import Source
+from sidecar.sources.source import Again, Source
 from sidecar.sources.tailer import CONFIRM_AFTER, NUL_PATIENCE, Tailer, Turn, Verdict
 from sidecar.sources.watch import Watch
 from sidecar.telemetry import Totals
@@ -142,6 +143,27 @@ class Intake:
         self.mounts.learn(self.discovery.roots)
         self.watch.cover(self.discovery.roots)
 
+    def release(self, intent: IntentSent, missing: Sequence[Missing], now: float) -> None:
+        """The outcome of an earlier process's request is known: nothing of it is held any more.
+
+        What is missing is read once more. A source that is not found yet needs nothing: what is
+        not settled of it is read when it is.
+        """
+        if intent.artifact is not None:
+            self.artifacts.release(intent.artifact.path, now)
+        for span in intent.spans:
+            source = self.catalogue.sources.get(span.source)
+            if source is not None:
+                source.held.discard(intent.batch)
+        for each in missing:
+            source = self.catalogue.sources.get(each.source)
+            if source is None:
+                continue
+            wanted = Again(source.record, *each[1:])
+            reader = self.catalogue.read_again(source, wanted, now)
+            if reader is not None:
+                self._give_turn(reader)
+
     def look_at_everything(self, now: float, now_ms: int) -> None:
         """One look at every directory and source, whatever it costs: before a drain ends."""
         self.discover(now, now_ms, everything=True)
@@ -171,13 +193,16 @@ class Intake:
                 self._tailer.measure(source, now)
                 self._looks.bring_forward(source.id, now + NO_ROOM_SECONDS)
                 continue
-            if self.catalogue.waits_for_older(source):
+            if source.again:
+                turn = self._tailer.again(source, now, now_ms)
+            elif self.catalogue.waits_for_older(source):
                 self._looks.bring_forward(source.id, now + OLDER_FIRST_SECONDS)
                 continue
-            polled, size = source.ask_server, source.size
-            turn = self._tailer.turn(source, now, now_ms)
-            if polled and source.size > size:
-                source.heard = False  # until the watch tells of it after all
+            else:
+                polled, size = source.ask_server, source.size
+                turn = self._tailer.turn(source, now, now_ms)
+                if polled and source.size > size:
+                    source.heard = False  # until the watch tells of it after all
             if turn.portion is not None:
                 self.last_growth = now
                 self._settle_filtered(turn.portion)

@@ -32,6 +32,23 @@ IDLE_AFTER = 60.0
 """Seconds without growth after which a source is called idle."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Again:
+    """Bytes behind a position that are to be read once more: an earlier process may have sent them,
+    and CloudWatch does not hold them. `record` is whose they are, though another file's now.
+
+    `timestamp` is the one their first event had, for lines that have none of their own. With
+    `resume` they begin inside an over-long line, with `inside` they end in one.
+    """
+
+    record: SourceRecord
+    start: int
+    end: int
+    timestamp: int
+    resume: Resume | None
+    inside: bool
+
+
 @dataclass(slots=True, eq=False)
 class Source:
     """The live side of a source; what must survive is in its `record`, which the ledger owns.
@@ -46,8 +63,8 @@ class Source:
     assembler: Assembler
     position: int
     settled_ahead: deque[tuple[int, int, Resume | None]]
-    """Start and end of what an earlier run had settled beyond the checkpoint, which is not read
-    again, and how to go on where an end lies inside an over-long line."""
+    """Start and end of what an earlier run had settled beyond the checkpoint, or may have, and how
+    to go on where an end lies inside an over-long line. None of it is read on the way."""
     head: bytes
     """The first bytes, which may hold a byte-order mark."""
     entry_inode: int
@@ -100,6 +117,13 @@ class Source:
     queued: bool = False
     problem: str | None = None
     failures: int = 0
+    held: set[int] = field(default_factory=set)
+    """Batches of earlier processes with bytes of this source, whose outcomes are not known yet."""
+    again: deque[Again] = field(default_factory=deque)
+    reading_again: Source | None = None
+    """How far the first of them is read: a source like this one that ends where it does."""
+    copy: Source | None = None
+    """Where its content is now, if it was truncated."""
 
     @property
     def id(self) -> int:

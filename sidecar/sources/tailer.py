@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import os
+from collections import deque
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -21,7 +22,7 @@ from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records, Resume
 from sidecar.sources.descriptors import Changed, Descriptors, Moved, open_file
 from sidecar.sources.looks import Looks, Seen
-from sidecar.sources.source import Source, note_several_writers
+from sidecar.sources.source import Again, Source, note_several_writers
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -94,6 +95,79 @@ class Tailer:
             source.problem = None
             source.failures = 0
         return turn
+
+    def again(self, source: Source, now: float, now_ms: int) -> Turn:
+        """Read on in what is to be read once more; its position stays where it is."""
+        wanted = source.again[0]
+        try:
+            descriptor = self._descriptors.of(source)
+            part = source.reading_again
+            if part is None:
+                part = source.reading_again = self._part(source, descriptor, wanted)
+            if wanted.inside:
+                turn = self._read_inside(part, descriptor, wanted.end, now, now_ms)
+            else:
+                turn = self._read_on(
+                    part, descriptor, now, now_ms, MOST_READ_BYTES, close=False, finished=False
+                )
+        except Moved:
+            return Turn(verdict=Verdict.MOVED)
+        except Changed:
+            return Turn(verdict=Verdict.REPLACED)
+        except OSError as error:
+            self._stuck(source, error)
+            return Turn()
+        source.problem, source.failures = None, 0
+        if part.position >= wanted.end:
+            source.reading_again = None
+            source.again.popleft()
+        elif part.seen_to < wanted.end and turn.portion is None:
+            return Turn(verdict=Verdict.REPLACED)
+        return Turn(turn.portion, more=True, verdict=turn.verdict)
+
+    def _read_inside(
+        self, part: Source, descriptor: int, end: int, now: float, now_ms: int
+    ) -> Turn:
+        """Read up to an end inside an over-long line: what follows shows that it is no line's."""
+        length = end - part.position + part.rule.assembly.window
+        data = os.pread(descriptor, length, part.position)
+        self._totals.data_operations += 1
+        self._totals.read_bytes += len(data)
+        start, resume = part.position, part.assembler.resume
+        records = part.assembler.feed(data, start, now_ms)
+        _give_parts_one_time(records, resume)
+        records.cut_after(end)
+        if end not in (records.ends or [start]):
+            return Turn(verdict=Verdict.REPLACED)
+        part.position = part.seen_to = end
+        return Turn(Portion(part.id, records, data, start, now, resume))
+
+    def _part(self, source: Source, descriptor: int, wanted: Again) -> Source:
+        """A source of its own, from `start` to `end`, whose every NUL was believed before."""
+        length = min(MARKER_LENGTH, wanted.start)
+        before = os.pread(descriptor, length, wanted.start - length)
+        self._totals.data_operations += 1
+        assembler = Assembler(
+            source.rule.assembly,
+            stream=source.key.stream,
+            resume=wanted.resume,
+            previous_timestamp=wanted.timestamp,
+            head=source.head,
+            before=before,
+        )
+        return Source(
+            record=wanted.record,
+            rule=source.rule,
+            assembler=assembler,
+            position=wanted.start,
+            settled_ahead=deque([(wanted.end, wanted.end, None)]),
+            head=source.head,
+            entry_inode=source.entry_inode,
+            size=wanted.end,
+            tail=before,
+            seen_to=wanted.start,
+            nul_believed_to=wanted.end,
+        )
 
     def measure(self, source: Source, now: float) -> None:
         """Note how far the file has grown, without reading it."""
@@ -218,8 +292,25 @@ class Tailer:
         if stop == source.position:
             self._pass_settled(source, descriptor)
             return Turn(more=True)
-        before = len(source.tail)
         length = min(MOST_READ_BYTES, max(READ_BYTES, known + READ_BYTES))
+        return self._read_on(
+            source, descriptor, now, now_ms, length, close=close, finished=finished
+        )
+
+    def _read_on(
+        self,
+        source: Source,
+        descriptor: int,
+        now: float,
+        now_ms: int,
+        length: int,
+        *,
+        close: bool,
+        finished: bool,
+    ) -> Turn:
+        """Read so many bytes at the position, not beyond what is settled ahead."""
+        before = len(source.tail)
+        stop = source.settled_ahead[0][0] if source.settled_ahead else None
         if stop is not None:
             length = min(length, stop - source.position)
         if source.nul_at >= 0 and self._looks.revalidates(source.record.claim.root):
@@ -249,7 +340,9 @@ class Tailer:
         source.drop_anchor()
         source.seen_to = read_to
         # Whole lines of an open group are no incomplete line: they wait for its end alone.
-        source.group_open = wait is not None and source.position - start < data.rfind(b"\n") + 1
+        source.group_open = (
+            source.rule.group_wait is not None and source.position - start < data.rfind(b"\n") + 1
+        )
         source.exhausted = at_end and source.nul_at < 0 and not source.group_open
         more = source.seen_to < source.size and (portion is not None or source.nul_at < 0)
         return Turn(portion, more)
@@ -301,7 +394,7 @@ class Tailer:
             source.nul_skipped_from = None
         if not records.ends and not records.filtered:
             return None
-        return Portion(source.id, records, text, start, now)
+        return Portion(source.id, records, text, start, now, resume)
 
     def _past_nuls(self, source: Source, data: bytes, now: float, *, finished: bool) -> bytes:
         """The part of `data` that may be assembled now; moves past a run that is believed.

@@ -51,6 +51,9 @@ COUNTERS = (
     ("data_operations", "data_operations", "Reads from the volume."),
     ("read_bytes", "read_bytes", "Bytes read from the volume."),
     ("cloudwatch_reads", "cloudwatch_reads", "GetLogEvents requests, to reconcile."),
+    ("outcomes_unknown", "outcomes_unknown", "Requests that may be stored or not."),
+    ("outcomes_resolved", "outcomes_resolved", "Of those, the ones that were found out about."),
+    ("events_found", "events_found", "Events of unknown outcome that CloudWatch held."),
 )
 
 # Counters by label: (attribute, name, label, help). Their sums are events_rejected and so on.
@@ -71,6 +74,7 @@ GAUGES = (
         "Metadata operations on the volume, a second.",
     ),
     (("delivery", "in_flight"), "requests_in_flight", "PutLogEvents under way."),
+    (("delivery", "unresolved"), "outcomes_unresolved", "Requests being asked about."),
     (("delivery", "memory_bytes"), "memory_used_bytes", "Bytes read and not yet acknowledged."),
     (("stale_seconds",), "status_age_seconds", "Age of the status these gauges come from."),
 )
