@@ -137,7 +137,7 @@ class _Process:
     def _ship(self, member: Member, where: Surroundings) -> int:
         settings = self._settings
         destination = CloudWatchDestination(
-            Client(role_arn=settings.role_arn, connections=settings.delivery.in_flight),
+            Client(role_arn=settings.role_arn, connections=settings.delivery.in_flight + 1),
             create=settings.create,
             compression=settings.delivery.compression,
         )
