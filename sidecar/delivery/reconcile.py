@@ -32,6 +32,8 @@ READ_SECONDS = 0.5
 FIRST_PAUSE = 1.0
 """Seconds between the first two readings; each pause is twice the one before."""
 
+NOTHING_SHOWN = -1
+
 DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -77,6 +79,8 @@ class _Inquiry:
     keys: list[list[int]] = field(default_factory=list)
     reading: Counter[int] | None = None
     began: float = 0.0
+    shown_to: int = NOTHING_SHOWN
+    """The timestamp of the last event that this reading has shown."""
     token: str | None = None
     last: Counter[int] | None = None
     last_pages: int = 0
@@ -210,6 +214,7 @@ class Reconciler:
             self._compare(inquiry)
         if inquiry.reading is None:
             inquiry.reading, inquiry.token, inquiry.began = Counter(), None, now
+            inquiry.shown_to = NOTHING_SHOWN
         self._asking = inquiry
         self._next_read_at = now + READ_SECONDS
         self._totals.cloudwatch_reads += 1
@@ -250,17 +255,28 @@ class Reconciler:
         self._denied = None
         assert inquiry.reading is not None
         assert inquiry.comparison is not None
-        inquiry.reading.update(key(time, checksum(message)) for time, message in page.events)
         inquiry.pages += 1
-        inquiry.comparison.take(inquiry.reading)
-        # While all of them are there it does not matter what else is.
-        if inquiry.comparison.all_found and not inquiry.comparison.is_foreign:
-            return self._close_with(inquiry, "found", doubtful=False)
+        if page.events and page.events[0].timestamp < inquiry.shown_to:
+            # Older events came into sight meanwhile: the last page may have shown these too.
+            inquiry.reading, inquiry.due = None, now + FIRST_PAUSE
+            return self._within_pages(inquiry)
+        if page.events:
+            inquiry.shown_to = page.events[-1].timestamp
+        inquiry.reading.update(key(time, checksum(message)) for time, message in page.events)
+        if inquiry.comparison.fits(inquiry.reading):
+            inquiry.comparison.take(inquiry.reading)
+            # While all of them are there it does not matter what else is.
+            if inquiry.comparison.all_found:
+                return self._close_with(inquiry, "found", doubtful=False)
         if not page.end:
             inquiry.token = page.token
-            most = MOST_PAGES * len(inquiry.unresolved)
-            return self._give_up(inquiry, "too_many_pages") if inquiry.pages >= most else []
+            return self._within_pages(inquiry)
         return self._read_through(inquiry, now)
+
+    def _within_pages(self, inquiry: _Inquiry) -> list[Resolution]:
+        """Nothing yet, unless it has read all that it may."""
+        most = MOST_PAGES * len(inquiry.unresolved)
+        return self._give_up(inquiry, "too_many_pages") if inquiry.pages >= most else []
 
     def _read_through(self, inquiry: _Inquiry, now: float) -> list[Resolution]:
         """A reading is over, and something is missing yet."""
@@ -271,7 +287,7 @@ class Reconciler:
         inquiry.readings += 1
         left = MOST_PAGES * len(inquiry.unresolved) - inquiry.pages
         if inquiry.began >= inquiry.until and (agrees or left < pages):
-            return self._conclude(inquiry)
+            return self._conclude(inquiry, reading, agrees=agrees)
         pause = FIRST_PAUSE * 2.0 ** min(inquiry.readings - 1, 5)
         inquiry.due = now + pause
         if now < inquiry.until and (inquiry.due > inquiry.until or left < 3 * pages):
@@ -280,15 +296,19 @@ class Reconciler:
             inquiry.due = now + FIRST_PAUSE
         return []
 
-    def _conclude(self, inquiry: _Inquiry) -> list[Resolution]:
+    def _conclude(
+        self, inquiry: _Inquiry, reading: Counter[int] | None, *, agrees: bool
+    ) -> list[Resolution]:
         comparison = inquiry.comparison
         assert comparison is not None
-        if comparison.is_foreign:
+        assert reading is not None
+        if not comparison.fits(reading):
             return self._give_up(inquiry, "foreign_events")
         if inquiry.is_gone:
             return self._give_up(inquiry, "stream_missing")
-        doubtful = comparison.is_hidden
-        return self._close_with(inquiry, "hidden_events" if doubtful else "read", doubtful=doubtful)
+        if comparison.is_hidden:
+            return self._close_with(inquiry, "hidden_events", doubtful=True)
+        return self._close_with(inquiry, "read" if agrees else "unsteady", doubtful=not agrees)
 
     def _close_with(self, inquiry: _Inquiry, why: str, *, doubtful: bool) -> list[Resolution]:
         """Tell each unknown event whether it is stored, over all requests of the inquiry."""

@@ -21,8 +21,17 @@ class Comparison:
         self._acknowledged = Counter(acknowledged)
         self._seen: Counter[int] = Counter()
 
+    def fits(self, reading: Counter[int]) -> bool:
+        """Does it show no more of any event than was sent?
+
+        If not, somebody else feeds the stream, or events came into sight between two of its pages
+        and moved others from the first to the second: then nothing in it proves anything.
+        """
+        sent = self._acknowledged, self._unknown
+        return all(count <= sum(of[key] for of in sent) for key, count in reading.items())
+
     def take(self, reading: Counter[int]) -> None:
-        """What one reading has shown so far."""
+        """What one reading that fits has shown so far."""
         self._seen |= reading
 
     @property
@@ -30,15 +39,6 @@ class Comparison:
         """Is every unknown event stored?"""
         seen, acknowledged = self._seen, self._acknowledged
         return all(seen[key] - acknowledged[key] >= count for key, count in self._unknown.items())
-
-    @property
-    def is_foreign(self) -> bool:
-        """Does the stream hold what neither is acknowledged nor unknown? Somebody else feeds it,
-        or shows it otherwise than it was sent: then nothing in it proves anything."""
-        return any(
-            count > self._acknowledged[key] + self._unknown[key]
-            for key, count in self._seen.items()
-        )
 
     @property
     def is_hidden(self) -> bool:

@@ -71,6 +71,31 @@ class Asked(FakeDestination):
         return Counter(self.messages(group, stream))
 
 
+class Shifting(Asked):
+    """Its pages are counted from the start of what is in sight, 20 events each. The first reading
+    sees the first third of the events only from its second page on, and never the last third."""
+
+    PAGE = 20
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.torn = False
+
+    def read(
+        self, group: str, stream: str, least: int, greatest: int, token: str | None = None
+    ) -> Page | Failure:
+        whole = super().read(group, stream, least, greatest)
+        assert isinstance(whole, Page)
+        events = whole.events
+        first = int(token or 0)
+        if not self.torn:
+            events = events[: len(events) * 2 // 3]
+            events = events if first else events[len(events) // 2 :]
+            self.torn = bool(first and events[first:])
+        shown = events[first : first + self.PAGE]
+        return Page(shown, str(first + len(shown)), end=token is not None and not shown)
+
+
 def without(share: Callable[[int], bool]) -> Callable[[Page | Failure], Page | Failure]:
     """Pages that show only the events whose place in the page is in the share."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sidecar.delivery.destination import Page, Throttled, Unknown
-from tests.integration.delivering.asking import Asked, now_ms, without
+from tests.integration.delivering.asking import Asked, Shifting, now_ms, without
 from tests.integration.delivering.stepped import (
     GROUP,
     Stepped,
@@ -140,6 +140,30 @@ def test_w05_what_was_seen_once_is_stored(tmp_path: Path, views: list[Any]) -> N
         assert sidecar.totals.events_found == 60
         assert sidecar.totals.possible_duplicates == 0
 
+    assert destination.counts(GROUP, "a.log") == Counter(["before", *written])
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("auto", "timed"), ("arrival", "unique")])
+def test_w05_pages_that_events_shift_between_prove_nothing(
+    tmp_path: Path, mode: str, kind: str
+) -> None:
+    """Older events come into sight between two pages, and the second shows the first's again.
+
+    That is neither somebody else's nor stored twice: it is read anew. Catches: a torn reading that
+    is believed, or that spoils the ones after it.
+    """
+    destination = Shifting()
+    path = tmp_path / "logs" / "a.log"
+    written = lines(0, 60, kind)
+    with stepping(setting(tmp_path, mode), destination) as sidecar:
+        append(path, text(["before"]))
+        sidecar.ship()
+        destination.lose("reply")
+        append(path, text(written))
+        sidecar.ship()
+        assert sidecar.totals.possible_duplicates == 0
+
+    assert destination.torn
     assert destination.counts(GROUP, "a.log") == Counter(["before", *written])
 
 
