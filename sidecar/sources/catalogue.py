@@ -183,6 +183,7 @@ class Catalogue:
         for candidate in candidates:
             source = self._admit_one(candidate, now, now_ms)
             if source is not None:
+                source.age = max(0.0, now_ms / 1000 - candidate.modified)
                 looked_at.append(source)
         self._outdated.clear()
         # What lost its name has its last bytes read before its successor's first.

@@ -317,7 +317,7 @@ class Intake:
         slower = 1.0
         if source.heard and not self.mounts.revalidates(source.record.claim.root):
             slower = HEARD_SLOWER
-        due = now + self.pace.interval(source.id, quiet, slower=slower)
+        due = now + self.pace.interval(source.id, source.quiet(now), slower=slower)
         if source.shrunk_at is not None:
             due = min(due, source.shrunk_at + CONFIRM_AFTER)
         if source.nul_at >= 0:

@@ -90,6 +90,8 @@ class Source:
     written anew from one in which another writer wrote over the last lines."""
     grew_at: float = 0.0
     looked_at: float = 0.0
+    age: float = 0.0
+    """Seconds since it was last written to, by its own time, when it was found."""
     growth: list[tuple[float, int]] = field(default_factory=list)
     """When the file was seen to have reached which size, about one mark a second."""
     shrunk_at: float | None = None
@@ -192,6 +194,11 @@ class Source:
         if len(self.growth) >= MOST_MARKS:
             del self.growth[1::2]
         self.growth.append((now, self.size))
+
+    def quiet(self, now: float) -> float:
+        """Seconds since it was last written to, for all that is known: of ten thousand old files
+        at a start none is hot."""
+        return now - self.grew_at + (0.0 if self.growth else self.age)
 
     def lag(self, now: float) -> float:
         """Seconds since the oldest byte of the backlog was first seen."""

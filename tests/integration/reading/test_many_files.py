@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,23 @@ def test_d08_a_hot_file_among_many_cold_ones(tmp_path: Path) -> None:
         sidecar.step()
         behind = 301 - len(sidecar.messages("hot.log"))
         assert behind <= 10
+
+
+def test_d08_old_files_are_not_hot(tmp_path: Path) -> None:
+    """Files that nobody has written to for a day do not stretch the intervals as hot ones would.
+
+    Catches: taking each file for one that changed when it was found.
+    """
+    for number in range(1_000):
+        path = tmp_path / f"logs/{number:05d}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"line {number}\n")
+        os.utime(path, (time.time() - 86_400,) * 2)
+    append(tmp_path / "logs/hot.log", ["first"])
+    with Shipping(tmp_path, entry={"timestamp": "arrival"}, poll=POLL) as sidecar:
+        for _ in range(20):
+            sidecar.step()
+        assert sidecar.status()["poll"]["hot_seconds"] == 1.0
 
 
 def test_budget_is_kept_however_often_the_pump_steps(tmp_path: Path) -> None:
