@@ -126,8 +126,8 @@ MUTANTS = (
     Mutant(
         "L06",
         "sidecar/model/lines.py",
-        'if text.startswith("\\0") and',
-        "if",
+        'rest = text.lstrip("\\0")',
+        'rest = text.strip("\\0")',
         "tests/unit/assembler/test_lines.py -k l06",
     ),
     Mutant(
@@ -162,8 +162,8 @@ MUTANTS = (
     Mutant(
         "G02",
         "sidecar/sources/tailer.py",
-        "source.nul_at < 0 and not source.group_open\n        more",
-        "source.nul_at < 0\n        more",
+        "source.group_open = wait is not None and",
+        "source.group_open = False and",
         f"{READING}/test_grouping.py -k g02",
     ),
     Mutant(

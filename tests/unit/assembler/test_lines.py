@@ -244,7 +244,7 @@ def test_l06_nuls_are_characters_like_others() -> None:
 
     Caught: stripping NULs.
     """
-    assert messages_of(b"a\0b\nc\0\n") == ["a\0b", "c\0"]
+    assert messages_of(b"a\0b\n\0c\0\n") == ["a\0b", "c\0"]
 
 
 def test_l08_nuls_before_a_line_are_no_part_of_it() -> None:
