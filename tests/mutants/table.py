@@ -294,7 +294,7 @@ MUTANTS = (
     ),
     Mutant(
         "W03",
-        "sidecar/delivery/delivery.py",
+        "sidecar/delivery/fates.py",
         "for index in range(outcome.last, count)]",
         "for index in range(outcome.last + 1, count)]",
         f"{DELIVERING}/test_ages.py -k w03",
@@ -525,7 +525,7 @@ MUTANTS = (
     ),
     Mutant(
         "W03",
-        "sidecar/delivery/delivery.py",
+        "sidecar/delivery/fates.py",
         '(index, "too_old" if index < outcome.too_old else "expired")',
         '(index, "too_old" if index <= outcome.too_old else "expired")',
         f"{DELIVERING}/test_ages.py -k w03",
