@@ -17,22 +17,20 @@ from sidecar.delivery.destination import (
     Invalid,
     Unknown,
 )
+from sidecar.delivery.fates import refused_events, settled_spans
+from sidecar.delivery.intents import intent_of
 from sidecar.delivery.reconcile import Reconciler, Resolution, Unresolved
 from sidecar.delivery.sender import Result, Senders
 from sidecar.delivery.stream_queue import StreamQueue
 from sidecar.health import Degradation
 from sidecar.model.backoff import Pace, delay
-from sidecar.model.batch import ArtifactVersion, Batch, BatchSpan, Reason, StreamKey
-from sidecar.model.digest import distinct, pack
+from sidecar.model.batch import ArtifactVersion, Batch, Reason, StreamKey
 from sidecar.model.journal import (
     BatchAbandoned,
     Counted,
     Entry,
-    Fate,
     HistoryEnds,
     IntentSent,
-    IntentSpan,
-    Manifest,
     Settled,
     Span,
 )
@@ -251,7 +249,7 @@ class Delivery:
     def intend(self, batches: list[Batch], now_ms: int) -> None:
         """Note the requests about to be made; what has no result later has an unknown outcome."""
         for batch in batches:
-            self._record(self._intent(batch, now_ms))
+            self._record(intent_of(batch, now_ms, self._boot))
 
     def send(self, batches: list[Batch]) -> None:
         for batch in batches:
@@ -308,7 +306,7 @@ class Delivery:
 
     def _accepted(self, queue: StreamQueue, result: Result, outcome: Accepted, now_ms: int) -> None:
         batch = result.batch
-        refused = _refused_events(outcome, batch.count)
+        refused = refused_events(outcome, batch.count)
         if refused and batch.artifact is None and not self._refuse(batch, refused, now_ms):
             # The dead letters are not durable yet: nothing of this batch is settled before.
             self._unkept.append(result)
@@ -327,7 +325,7 @@ class Delivery:
             self._shipped(batch.artifact, now_ms)
             self._record(Settled(batch.number, (), stored=not refused))
             return
-        spans = self._spans(batch, refused)
+        spans = self._settled(batch, refused)
         self._record(Settled(batch.number, tuple(spans), stored=True))
         size = sum(span.end - span.start for span in spans if span.fate == "delivered")
         self._totals.bytes_acknowledged += size
@@ -335,29 +333,11 @@ class Delivery:
             "batch_delivered", stream=batch.key.stream, events=batch.count, bytes=len(batch.body)
         )
 
-    def _spans(self, batch: Batch, refused: list[tuple[int, Reason]]) -> list[Span]:
-        """The batch's spans with their fates; each refused event is a span of its own."""
-        if not refused:
-            return [_settled(span, "delivered") for span in batch.spans]
-        spans = []
-        rejected = set()
+    def _settled(self, batch: Batch, refused: list[tuple[int, Reason]]) -> list[Span]:
+        """The batch's spans with their fates; what was refused is counted."""
         for index, reason in refused:
-            source, start, end = batch.sources[index], batch.starts[index], batch.ends[index]
-            spans.append(Span(source, start, end, "rejected"))
-            rejected.add((source, start))
-            self._totals.count_rejected(reason, 1, end - start)
-        of_end = {(span.source, span.end): span for span in batch.spans}
-        for source, start, end in zip(batch.sources, batch.starts, batch.ends, strict=True):
-            if (source, start) in rejected:
-                continue
-            known = of_end.get((source, end))
-            last = spans[-1]
-            if last.fate == "delivered" and last.source == source and last.end == start:
-                start = spans.pop().start
-            marker = known.marker if known else (0, 0)
-            resume = known.resume if known else None
-            spans.append(Span(source, start, end, "delivered", *marker, resume))
-        return spans
+            self._totals.count_rejected(reason, 1, batch.ends[index] - batch.starts[index])
+        return settled_spans(batch, refused)
 
     def _refused(self, queue: StreamQueue, result: Result, outcome: Invalid, now_ms: int) -> None:
         """The service takes none of it: find the one event that is the cause, by halves."""
@@ -379,7 +359,7 @@ class Delivery:
             queue.in_flight[batch.number] = batch
             return
         self._hold(queue, -batch.cost)
-        spans = () if batch.artifact is not None else tuple(self._spans(batch, refused))
+        spans = () if batch.artifact is not None else tuple(self._settled(batch, refused))
         self._record(Settled(batch.number, spans))
         if batch.artifact is not None:
             self._shipped(batch.artifact, now_ms)
@@ -409,35 +389,12 @@ class Delivery:
         batch.not_before = now + delay(batch.failures, random.random)
         queue.ready.appendleft(batch)
 
-    def _intent(self, batch: Batch, now_ms: int) -> IntentSent:
-        events = batch.digest
-        return IntentSent(
-            batch=batch.number,
-            group=batch.key.group,
-            stream=batch.key.stream,
-            spans=tuple(
-                IntentSpan(span.source, span.start, span.end, *span.marker) for span in batch.spans
-            ),
-            count=batch.count,
-            least=batch.least,
-            greatest=batch.greatest,
-            crc=batch.crc,
-            arrival=batch.arrival,
-            at_ms=now_ms,
-            events=pack(events),
-            sources=distinct(events),
-            resumes=batch.resumes,
-            artifact=None if batch.artifact is None else Manifest(*batch.artifact),
-            up_ms=send_time.up_ms(),
-            boot=self._boot,
-        )
-
     def _find_out(self, queue: StreamQueue, batch: Batch, now: float, now_ms: int) -> None:
         """The batch may be stored: ask, before it is sent again."""
         queue.failures += 1
         self._totals.outcomes_unknown += 1
         # The ledger has forgotten it where its file's number was another's by then.
-        intent = self._ledger.intents.get(batch.number) or self._intent(batch, now_ms)
+        intent = self._ledger.intents.get(batch.number) or intent_of(batch, now_ms, self._boot)
         unresolved = Unresolved(intent, batch.sent_at, batch)
         why_not = self._reconciler.hopeless(intent, now_ms)
         if why_not is not None:
@@ -525,19 +482,3 @@ def _kind(failure: Failure) -> str:
         "MissingTarget": "missing",
         "Invalid": "invalid",
     }[type(failure).__name__]
-
-
-def _settled(span: BatchSpan, fate: Fate) -> Span:
-    return Span(span.source, span.start, span.end, fate, *span.marker, span.resume)
-
-
-def _refused_events(outcome: Accepted, count: int) -> list[tuple[int, Reason]]:
-    """Which events of the body were refused, by index, with the reason."""
-    if outcome.first == 0 and outcome.last == count:
-        return []
-    refused: list[tuple[int, Reason]] = [
-        (index, "too_old" if index < outcome.too_old else "expired")
-        for index in range(outcome.first)
-    ]
-    refused += [(index, "too_new") for index in range(outcome.last, count)]
-    return refused

@@ -269,13 +269,13 @@ MUTANTS = (
         "sidecar/model/history.py",
         "        return least > max(ends)\n",
         "        return True\n",
-        f"{DELIVERING}/test_unproved.py -k history_ends",
+        f"{DELIVERING}/test_unproved.py -k no_proof",
     ),
     Mutant(
         "C04",
         "sidecar/registry/journal_recovery.py",
-        "    if rest or not lines:\n",
-        "    if not lines:\n",
+        "if not isinstance(trailer, Trailer) or trailer.entries != len(lines) - 2:",
+        "if False:",
         "tests/unit/registry/test_journal_recovery.py -k c04",
     ),
     Mutant(
@@ -294,7 +294,7 @@ MUTANTS = (
     ),
     Mutant(
         "W03",
-        "sidecar/delivery/delivery.py",
+        "sidecar/delivery/fates.py",
         "for index in range(outcome.last, count)]",
         "for index in range(outcome.last + 1, count)]",
         f"{DELIVERING}/test_ages.py -k w03",
@@ -525,7 +525,7 @@ MUTANTS = (
     ),
     Mutant(
         "W03",
-        "sidecar/delivery/delivery.py",
+        "sidecar/delivery/fates.py",
         '(index, "too_old" if index < outcome.too_old else "expired")',
         '(index, "too_old" if index <= outcome.too_old else "expired")',
         f"{DELIVERING}/test_ages.py -k w03",

@@ -195,3 +195,23 @@ def test_c02_pages_of_an_intent_are_bounded(tmp_path: Path) -> None:
         sidecar.ship()
 
     assert len(destination.reads) == reconcile.MOST_PAGES
+
+
+def test_c02_what_is_forgotten_is_no_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many equal lines are acknowledged, and not remembered, as are unknown and not stored.
+
+    They are sent, and counted. Catches: asking about times which the history does not reach.
+    """
+    monkeypatch.setattr(history, "MOST_EVENTS", 0)
+    destination = Asked()
+    path = tmp_path / "logs" / "a.log"
+    line = f"{_stamp(0)} the very same"
+    with stepping(settings_for(tmp_path), destination) as sidecar:
+        append(path, text([line] * 2))
+        sidecar.ship()
+        destination.lose("request")
+        append(path, text([line] * 2))
+        sidecar.ship()
+        assert sidecar.totals.possible_duplicates == 2
+
+    assert destination.messages(GROUP, "a.log") == [line] * 4
