@@ -12,7 +12,7 @@ def is_installed() -> bool:
 
 def lint_findings(path: Path) -> list[Finding]:
     """Its errors and warnings; informational ones are left out."""
-    from cfnlint.api import lint_file
+    from cfnlint.api import lint_file  # type: ignore[import-untyped]
 
     found = []
     for match in lint_file(path):

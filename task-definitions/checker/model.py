@@ -44,6 +44,7 @@ def _unknown_values(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
     elif isinstance(shape, MapShape):
         for name, member in value.items():
             yield from _unknown_values(member, shape.value, f"{path}.{name}")
-    elif isinstance(shape, StringShape) and shape.enum and value not in shape.enum:
-        if is_known(value):
-            yield f"{path}: {value!r} is none of {', '.join(shape.enum)}"
+    elif (
+        isinstance(shape, StringShape) and is_known(value) and value not in (shape.enum or [value])
+    ):
+        yield f"{path}: {value!r} is none of {', '.join(shape.enum)}"

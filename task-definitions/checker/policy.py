@@ -179,7 +179,7 @@ def mount_through_an_access_point(policy: Policy) -> Problems:
                 " elasticfilesystem:AccessPointArn with the access points' ARNs"
             )
         for point in points:
-            if point.endswith("*") or point.endswith("access-point/"):
+            if point.endswith(("*", "access-point/")):
                 yield f"{name_of(statement)}: AccessPointArn {point} is every one; name yours"
             elif not point.startswith("${") and ":access-point/" not in point:
                 yield f"{name_of(statement)}: AccessPointArn {point} is no access point's ARN"

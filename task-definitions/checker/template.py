@@ -166,7 +166,7 @@ class Template:
         return f"${{{name.removeprefix('Fn::')}}}{names}{_trace(given)}"
 
     def _substitute(self, given: Any) -> str:
-        text, own = (listed(given) + [{}, {}])[:2]
+        text, own = [*listed(given), {}, {}][:2]
         values = self.resolve(own) if isinstance(own, Mapping) else {}
 
         def put(name: str) -> str:

@@ -101,8 +101,7 @@ def _denies(policy: Policy, operator: str, key: str, value: str) -> bool:
             (op, k) == (operator, key) and [str(v).lower() for v in values] == [value]
             for op, k, values in conditions(statement)
         ):
-            mount_only = mounts_files(statement)
-            return mount_only
+            return mounts_files(statement)
     return False
 
 

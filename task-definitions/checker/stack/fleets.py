@@ -2,7 +2,7 @@
 
 from checker.finding import Problems
 from checker.task.conversion import as_definition
-from checker.task.view import Task, lies_in
+from checker.task.view import Task, environment, lies_in
 from checker.template import Template
 
 
@@ -25,7 +25,7 @@ def one_fleet_a_root(template: Template) -> Problems:
                 readers.setdefault(_root(template, volume.access_point), []).append(name)
             if state and state.get("sourceVolume") in task.efs_volumes:
                 volume = task.efs_volumes[state["sourceVolume"]]
-                directory = dict(_environment(sidecar)).get("SIDECAR_STATE_DIR", "")
+                directory = environment(sidecar).get("SIDECAR_STATE_DIR", "")
                 where = f"{volume.access_point}{directory.removeprefix(state['containerPath'])}"
                 states.setdefault(where, []).append(name)
     roots = sorted(readers)
@@ -42,10 +42,6 @@ def one_fleet_a_root(template: Template) -> Problems:
     for where, names in states.items():
         if len(set(names)) > 1:
             yield f"{' and '.join(sorted(set(names)))}: keep their state in one place, {where}; one state directory a fleet"
-
-
-def _environment(sidecar):
-    return [(e["name"], str(e.get("value", ""))) for e in sidecar.get("environment") or ()]
 
 
 def _root(template: Template, access_point: str | None) -> str:

@@ -181,7 +181,7 @@ def _endpoint_lets_in(template: Template, endpoint: Resource) -> Problems:
 
 def _is_public(service: Resource) -> bool:
     network = service.get("NetworkConfiguration", "AwsvpcConfiguration", default={})
-    return network.get("AssignPublicIp") == "ENABLED"
+    return bool(network.get("AssignPublicIp") == "ENABLED")
 
 
 def two_zones(template: Template) -> Problems:

@@ -2,14 +2,17 @@
 
 import json
 import re
+from typing import Any
 
 from checker.finding import Problems
 from checker.template import Resource, Template
 from checker.values import is_known, listed, number, strings
 
 # PutRetentionPolicy, API reference.
-RETENTION = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
-RETENTION += (1096, 1827, 2192, 2557, 2922, 3288, 3653)
+RETENTION = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
 MISSING = ("breaching", "notBreaching", "ignore", "missing")
 PROGRESS = "sidecar_progress"
 # The keys of the sidecar's progress line; a test holds the two together.
@@ -56,12 +59,12 @@ def container_log_groups(template: Template) -> Problems:
             options = (container.get("LogConfiguration") or {}).get("Options") or {}
             name = str(options.get("awslogs-group", ""))
             made = template.target(name, "AWS::Logs::LogGroup")
-            if groups and name.startswith("/") and not made and name not in names:
-                if str(options.get("awslogs-create-group")).lower() != "true":
-                    yield f"{task.name}: log group {name} is not in the template; make it there, or the container does not start"
+            makes_it = str(options.get("awslogs-create-group")).lower() == "true" or not groups
+            if name.startswith("/") and not made and name not in names and not makes_it:
+                yield f"{task.name}: log group {name} is not in the template; make it there, or the container does not start"
 
 
-def _filters(template: Template) -> list[tuple[Resource, dict]]:
+def _filters(template: Template) -> list[tuple[Resource, dict[str, Any]]]:
     return [
         (each, change)
         for each in template.of_type("AWS::Logs::MetricFilter")

@@ -51,14 +51,15 @@ def broad_managed_policies(template: Template) -> Problems:
 def _allowed(template: Template, role: Resource) -> list[dict[str, Any]]:
     """Every Allow of the role, inline or by a policy apart."""
     documents = [each.get("PolicyDocument", {}) for each in listed(role.get("Policies"))]
-    for apart in template.of_type(
-        "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"
-    ):
+    apart = template.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
+    documents += [
+        policy.get("PolicyDocument", default={})
+        for policy in apart
         if any(
-            template.target(v, TYPE) == role
-            for v in strings([apart.get("Roles"), apart.get("RoleName")])
-        ):
-            documents.append(apart.get("PolicyDocument", default={}))
+            template.target(each, TYPE) == role
+            for each in strings([policy.get("Roles"), policy.get("RoleName")])
+        )
+    ]
     return [s for document in documents for s in Policy(document).allowing]  # type: ignore[misc]
 
 

@@ -1,7 +1,9 @@
 """ECS services: deployments that overlap, go back by themselves, and can mount and be called."""
 
+from typing import Any
+
 from checker.finding import Problems
-from checker.template import Template
+from checker.template import Resource, Template
 from checker.values import is_known, listed, number, strings, truth
 
 TYPE = "AWS::ECS::Service"
@@ -107,12 +109,12 @@ def load_balanced(template: Template) -> Problems:
             )
 
 
-def _container(task, balancer) -> Problems:
+def _container(task: Resource | None, balancer: dict[str, Any]) -> Problems:
     containers = (
         {c.get("Name"): c for c in listed(task.get("ContainerDefinitions"))} if task else {}
     )
     name, port = balancer.get("ContainerName"), balancer.get("ContainerPort")
-    if not containers:
+    if task is None or not containers:
         return
     if name not in containers:
         yield f"the load balancer names container {name}, which {task.name} does not have"

@@ -40,7 +40,7 @@ class Task:
     @property
     def for_fargate(self) -> bool:
         """Without any compatibility ECS checks for EC2; a file for EC2 alone says so."""
-        return self.get("requiresCompatibilities") != ["EC2"]
+        return bool(self.get("requiresCompatibilities") != ["EC2"])
 
     @cached_property
     def efs_volumes(self) -> dict[str, EfsVolume]:
