@@ -35,7 +35,6 @@ GIVEN = {"AppTag": "1.0", "SidecarTag": "1.0", "FunctionCodeBucket": "code"}
 NOT_MADE = {
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::ApplicationAutoScaling::ScalingPolicy",
-    "AWS::CloudFormation::WaitConditionHandle",
     "AWS::CloudWatch::Alarm",
     "AWS::EC2::VPCEndpoint",
     "AWS::Lambda::Alias",

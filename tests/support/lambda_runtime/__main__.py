@@ -1,4 +1,4 @@
-"""In the function's test image: serves `POST /` on port 8080 and runs the function beside it."""
+"""In the function's test image: serves `POST /` on FUNCTION_PORT, the function beside it."""
 
 import os
 import signal
@@ -10,7 +10,8 @@ from .endpoint import RuntimeEndpoint
 
 
 def main() -> int:
-    with RuntimeEndpoint("0.0.0.0", 8080) as endpoint:
+    os.umask(0o027)  # the collector reads by the group
+    with RuntimeEndpoint("0.0.0.0", int(os.environ["FUNCTION_PORT"])) as endpoint:
         environment = {**os.environ, "AWS_LAMBDA_RUNTIME_API": endpoint.address}
         command = [sys.executable, "-m", "awslambdaric", "function.profile"]
         child = Popen(command, cwd=Path(os.environ["LAMBDA_TASK_ROOT"]), env=environment)
