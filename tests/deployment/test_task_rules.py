@@ -375,6 +375,65 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("roles", "each its own", lambda d: d.update(taskRoleArn=d["executionRoleArn"])),
     ("roles", "no role's ARN", lambda d: d.update(taskRoleArn="reports-task")),
     ("roles", "no taskRoleArn", lambda d: d.pop("taskRoleArn")),
+    # what misses each other
+    ("names", "family", lambda d: d.update(family="my app")),
+    ("names", "its name", lambda d: app(d).update(name="my app")),
+    (
+        "hidden_mounts",
+        "hides",
+        lambda d: app(d)["linuxParameters"]["tmpfs"][0].update(containerPath="/mnt"),
+    ),
+    ("app_volume", "APP_VOLUME /data", lambda d: variable(app(d), "APP_VOLUME", "/data")),
+    (
+        "every_mount_is_read",
+        "where neither",
+        lambda d: sidecar(d)["mountPoints"].append(
+            {"sourceVolume": "efs", "containerPath": "/x", "readOnly": True}
+        ),
+    ),
+    ("sidecar_port", "app's port", lambda d: variable(sidecar(d), "SIDECAR_HTTP_PORT", "8000")),
+    ("sidecar_port", "no port", lambda d: variable(sidecar(d), "SIDECAR_HTTP_PORT", "94x")),
+    (
+        "sidecar_process",
+        "SIGTERM",
+        lambda d: sidecar(d).update(entryPoint=["sh", "-c", "sidecar run"]),
+    ),
+    ("sidecar_restarts", "enable", lambda d: sidecar(d).pop("restartPolicy")),
+    (
+        "sidecar_restarts",
+        "ignoredExitCodes",
+        lambda d: sidecar(d)["restartPolicy"].pop("ignoredExitCodes"),
+    ),
+    ("sidecar_memory", "too little", lambda d: sidecar(d).update(memory=64)),
+    (
+        "sidecar_platform",
+        "LINUX",
+        lambda d: d["runtimePlatform"].update(operatingSystemFamily="WINDOWS_SERVER_2022_CORE"),
+    ),
+    ("encryption_port", "no port", lambda d: efs(d).update(transitEncryptionPort=99999)),
+    (
+        "log_drivers",
+        "not to be had",
+        lambda d: app(d)["logConfiguration"].update(logDriver="syslog"),
+    ),
+    (
+        "log_drivers",
+        "no option",
+        lambda d: app(d)["logConfiguration"]["options"].update({"awslogs-grp": "x"}),
+    ),
+    (
+        "groups_apart",
+        "another name",
+        lambda d: sidecar(d)["logConfiguration"]["options"].update(
+            {"awslogs-group": "/ecs/reports"}
+        ),
+    ),
+    (
+        "groups_apart",
+        "make them one",
+        lambda d: sidecar(d)["logConfiguration"]["options"].update({"awslogs-region": "us-east-1"}),
+    ),
+    ("capabilities", "drop all", lambda d: app(d)["linuxParameters"].pop("capabilities")),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from checker.stack import (
     access_points,
+    agreement,
     file_system,
     fleets,
     functions,
@@ -22,4 +23,5 @@ RULES = (
     *fleets.RULES,
     *observed.RULES,
     *storage.RULES,
+    *agreement.RULES,
 )

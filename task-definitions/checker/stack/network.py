@@ -59,7 +59,7 @@ def mount_target_group(template: Template) -> Problems:
             yield f"{target.name}: name SecurityGroups that let in port {NFS} from tasks and functions only"
 
 
-def _ingress(template: Template) -> list[tuple[Resource, str, dict[str, Any]]]:
+def ingress(template: Template) -> list[tuple[Resource, str, dict[str, Any]]]:
     """(resource, group it belongs to, rule), written inside the group or apart from it."""
     found = []
     for group in template.of_type(GROUP):
@@ -70,7 +70,7 @@ def _ingress(template: Template) -> list[tuple[Resource, str, dict[str, Any]]]:
     return found
 
 
-def _covers(rule: dict[str, Any], port: int) -> bool:
+def covers(rule: dict[str, Any], port: int) -> bool:
     if str(rule.get("IpProtocol")) == "-1":
         return True
     first, last = number(rule.get("FromPort")), number(rule.get("ToPort"))
@@ -88,7 +88,7 @@ def _mount_groups(template: Template) -> set[str]:
 def file_system_closed(template: Template) -> Problems:
     """Only tasks and functions come in, known by their groups; by port 2049 only."""
     closed = _mount_groups(template)
-    for resource, owner, rule in _ingress(template):
+    for resource, owner, rule in ingress(template):
         if owner not in closed:
             continue
         for key in ("CidrIp", "CidrIpv6", "SourcePrefixListId"):
@@ -109,10 +109,10 @@ def file_system_reachable(template: Template) -> Problems:
         return
     allowed = {
         str(rule.get("SourceSecurityGroupId"))
-        for _, owner, rule in _ingress(template)
-        if owner in closed and _covers(rule, NFS)
+        for _, owner, rule in ingress(template)
+        if owner in closed and covers(rule, NFS)
     }
-    wide = any(rule.get("CidrIp") for _, owner, rule in _ingress(template) if owner in closed)
+    wide = any(rule.get("CidrIp") for _, owner, rule in ingress(template) if owner in closed)
     by_id = {
         name.removesuffix(".GroupId}") + ("}" if name.endswith(".GroupId}") else "")
         for name in allowed
@@ -125,7 +125,7 @@ def file_system_reachable(template: Template) -> Problems:
 
 def open_to_everybody(template: Template) -> Problems:
     """Everybody may call a load balancer's ports at most."""
-    for resource, _, rule in _ingress(template):
+    for resource, _, rule in ingress(template):
         for key in ("CidrIp", "CidrIpv6"):
             if rule.get(key) not in EVERYBODY:
                 continue
@@ -172,10 +172,10 @@ def endpoints(template: Template) -> Problems:
 
 def _endpoint_lets_in(template: Template, endpoint: Resource) -> Problems:
     groups = referred(endpoint.get("SecurityGroupIds", default=[]))
-    rules = [rule for _, owner, rule in _ingress(template) if owner in groups]
+    rules = [rule for _, owner, rule in ingress(template) if owner in groups]
     if not groups:
         yield f"{endpoint.name}: name SecurityGroupIds that let the tasks in on port 443"
-    elif not any(_covers(rule, 443) for rule in rules) and groups & template.resources.keys():
+    elif not any(covers(rule, 443) for rule in rules) and groups & template.resources.keys():
         yield f"{endpoint.name}: its security groups let nobody in on port 443; let the tasks in"
 
 

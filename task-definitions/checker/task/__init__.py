@@ -1,6 +1,6 @@
 """Rules for task definitions: each catches one way to be accepted by ECS and fail later."""
 
-from checker.task import containers, logging, order, security, sidecar, sizes, volumes
+from checker.task import containers, logging, order, reach, security, sidecar, sizes, volumes
 
 RULES = (
     *sizes.RULES,
@@ -8,6 +8,7 @@ RULES = (
     *volumes.RULES,
     *sidecar.RULES,
     *order.RULES,
+    *reach.RULES,
     *logging.RULES,
     *security.RULES,
 )

@@ -35,6 +35,14 @@ def no_root(task: Task) -> Problems:
                 yield f"{container['name']}: needs no capability {added}; remove it"
 
 
+def capabilities(task: Task) -> Problems:
+    """Neither the app nor the sidecar needs any; dropped, nothing can mount by itself."""
+    for container in task.containers:
+        linux = container.get("linuxParameters") or {}
+        if "ALL" not in ((linux.get("capabilities") or {}).get("drop") or ()):
+            yield f"{container['name']}: drop all capabilities (linuxParameters.capabilities.drop ALL)"
+
+
 def host_namespaces(task: Task) -> Problems:
     """Security Hub, ECS.3 and its like for IPC; Fargate has rules of its own."""
     for key in ("pidMode", "ipcMode"):
@@ -101,6 +109,7 @@ def roles(task: Task) -> Problems:
 RULES = (
     read_only_root,
     no_root,
+    capabilities,
     host_namespaces,
     host_directories,
     secrets_in_the_open,

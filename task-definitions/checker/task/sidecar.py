@@ -31,7 +31,7 @@ def _told_by_a_file(container: Definition) -> bool:
     )
 
 
-def _globs(container: Definition) -> list[tuple[str, str]]:
+def globs(container: Definition) -> list[tuple[str, str]]:
     """(variable, glob); a comma within braces belongs to its glob."""
     variables = environment(container)
     found = []
@@ -70,7 +70,7 @@ def sidecar_has_work(task: Task) -> Problems:
 def sidecar_paths(task: Task) -> Problems:
     """What it looks for must lie in a volume it mounts."""
     for container in task.sidecars:
-        for name, glob in _globs(container):
+        for name, glob in globs(container):
             fixed = re.split(r"[*?\[{]", glob)[0].rpartition("/")[0] or "/"
             within = any(lies_in(str(m.get("containerPath")), fixed) for m in mounts(container))
             if not glob.startswith("/"):
@@ -108,7 +108,7 @@ def sidecar_state(task: Task) -> Problems:
         for volume in task.efs_volumes.values():
             if volume.name != state.name and volume.root == state.root:
                 yield f"{name}: its state and volume {volume.name} share one access point; part them"
-        for variable, glob in _globs(container):
+        for variable, glob in globs(container):
             if lies_in(glob, mount["containerPath"]):
                 yield f"{name}: {variable} {glob!r} looks into its own state; name the app's volume"
 
