@@ -57,6 +57,11 @@ class Template:
     def of_type(self, *types: str) -> list[Resource]:
         return [each for each in self.resources.values() if each.type in types]
 
+    def is_a_list(self, value: Any) -> bool:
+        """Is it a parameter that will be several values? They are not known one by one."""
+        types = [str(_mapping(self._parameters.get(n)).get("Type", "")) for n in referred(value)]
+        return any(each.startswith(("List", "CommaDelimited")) for each in types)
+
     def target(self, value: Any, *types: str) -> Resource | None:
         """The one resource of these types that a resolved value refers to."""
         for name in sorted(referred(value)):

@@ -3,8 +3,9 @@
 import re
 
 from checker.finding import Problems
-from checker.policy import Policy, actions
+from checker.policy import actions
 from checker.stack.network import GROUP, NFS, covers, ingress, users_of_files
+from checker.stack.roles import allowed_to
 from checker.template import Resource, Template
 from checker.values import is_known, listed, number, referred, strings, truth
 
@@ -108,25 +109,21 @@ def groups_of_the_sidecar(template: Template) -> Problems:
             for each in needed:
                 if each.attributes.get("DeletionPolicy", "Delete") == "Delete":
                     yield f"{each.name}: set DeletionPolicy to Retain: what was shipped is in it"
-                if role and not _may_write(role, each):
+                if role and not _may_write(template, role, each):
                     yield f"{role.name}: {task.name} ships to {each.name}; allow logs:PutLogEvents on its ARN"
 
 
-def _may_write(role: Resource, group: Resource) -> bool:
+def _may_write(template: Template, role: Resource, group: Resource) -> bool:
     if role.get("ManagedPolicyArns"):
         return True
-    for policy in listed(role.get("Policies")):
-        for statement in Policy(policy.get("PolicyDocument", {})).allowing:
-            if not any(
-                a.lower() in ("logs:putlogevents", "logs:*", "*") for a in actions(statement)
-            ):
-                continue
-            resources = list(strings(listed(statement.get("Resource"))))
-            if group.name in referred(resources) or any(
-                each == "*" or f":log-group:{group.get('LogGroupName')}" in each
-                for each in resources
-            ):
-                return True
+    for statement in allowed_to(template, role):
+        if not any(a.lower() in ("logs:putlogevents", "logs:*", "*") for a in actions(statement)):
+            continue
+        resources = list(strings(listed(statement.get("Resource"))))
+        if group.name in referred(resources) or any(
+            each == "*" or f":log-group:{group.get('LogGroupName')}" in each for each in resources
+        ):
+            return True
     return False
 
 

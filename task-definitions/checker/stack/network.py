@@ -5,7 +5,7 @@ from typing import Any
 
 from checker.finding import Problems
 from checker.template import Resource, Template
-from checker.values import is_known, listed, number, referred, strings, truth
+from checker.values import listed, number, referred, strings, truth
 
 NFS = 2049
 EVERYBODY = ("0.0.0.0/0", "::/0")
@@ -45,7 +45,7 @@ def mount_targets(template: Template) -> Problems:
             yield f"{targets[subnets.index(subnet)].name}: {count} mount targets in one subnet; one a zone"
     for user, used, _ in users_of_files(template):
         for subnet in used:
-            if str(subnet) not in subnets and is_known(subnet) | bool(referred(subnet)):
+            if str(subnet) not in subnets and not template.is_a_list([subnet, *subnets]):
                 yield (
                     f"{user.name}: runs in {subnet}, which has no mount target: add an"
                     " AWS::EFS::MountTarget there, or what starts in that zone cannot mount"
@@ -98,7 +98,8 @@ def file_system_closed(template: Template) -> Problems:
                     " functions' groups instead (SourceSecurityGroupId)"
                 )
         first, last = number(rule.get("FromPort")), number(rule.get("ToPort"))
-        if str(rule.get("IpProtocol")) == "-1" or (first, last) != (NFS, NFS):
+        protocol = str(rule.get("IpProtocol")).lower()
+        if protocol not in ("tcp", "6") or (first, last) != (NFS, NFS):
             yield f"{resource.name}: opens more or other than tcp port {NFS} of the file system; NFS needs that one"
 
 
@@ -188,8 +189,10 @@ def two_zones(template: Template) -> Problems:
     """One subnet is one zone, and its end is everybody's."""
     for user, subnets, _ in users_of_files(template):
         plain = [s for s in subnets if isinstance(s, str)]
-        if len(subnets) == 1 and not any(
-            "Subnets" in each or "Split" in each for each in strings(plain)
+        if (
+            len(subnets) == 1
+            and not template.is_a_list(subnets)
+            and not any("Subnets" in each or "Split" in each for each in strings(plain))
         ):
             yield f"{user.name}: runs in one subnet; name subnets in two zones at least"
 

@@ -48,7 +48,7 @@ def broad_managed_policies(template: Template) -> Problems:
                 yield f"{role.name}: {name} allows more than is needed; write what it needs"
 
 
-def _allowed(template: Template, role: Resource) -> list[dict[str, Any]]:
+def allowed_to(template: Template, role: Resource) -> list[dict[str, Any]]:
     """Every Allow of the role, inline or by a policy apart."""
     documents = [each.get("PolicyDocument", {}) for each in listed(role.get("Policies"))]
     apart = template.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
@@ -97,7 +97,7 @@ def task_may_ship(template: Template) -> Problems:
         role = template.target(task.get("TaskRoleArn"), TYPE)
         if role is None:
             continue
-        allowed = _allowed(template, role)
+        allowed = allowed_to(template, role)
         ships = any(
             s.startswith("SIDECAR_") for s in strings(task.get("ContainerDefinitions", default=[]))
         )
@@ -149,7 +149,7 @@ def function_may_mount(template: Template) -> Problems:
         role = template.target(function.get("Role"), TYPE)
         if role is None:
             continue
-        allowed, managed = _allowed(template, role), _managed(role)
+        allowed, managed = allowed_to(template, role), _managed(role)
         in_vpc = any(name in managed for name in IN_VPC) or _may(
             allowed, "ec2:CreateNetworkInterface"
         )
@@ -168,7 +168,7 @@ def execution_role_may_start(template: Template) -> Problems:
         role = template.target(task.get("ExecutionRoleArn"), TYPE)
         if role is None or EXECUTION in _managed(role):
             continue
-        allowed = _allowed(template, role)
+        allowed = allowed_to(template, role)
         for action in (
             "ecr:GetAuthorizationToken",
             "ecr:BatchGetImage",

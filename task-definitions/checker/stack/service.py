@@ -79,6 +79,12 @@ def service_fits_its_task(template: Template) -> Problems:
         compatible = task.get("RequiresCompatibilities", default=[])
         if fargate and "FARGATE" not in compatible:
             yield f"{service.name}: runs on Fargate, and {task.name} does not require FARGATE"
+        if (
+            not fargate
+            and compatible == ["FARGATE"]
+            and not (service.get("LaunchType") or providers)
+        ):
+            yield f"{service.name}: runs on EC2 without a LaunchType; name FARGATE, or a CapacityProviderStrategy"
         if service.get("LaunchType") and providers:
             yield f"{service.name}: LaunchType and CapacityProviderStrategy exclude each other; keep one"
         if service.get("LaunchType") == "EC2" and compatible == ["FARGATE"]:
