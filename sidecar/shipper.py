@@ -18,7 +18,7 @@ from sidecar.model.batch import StreamKey
 from sidecar.registry.checkpoints import Checkpoints
 from sidecar.sources.intake import Intake
 from sidecar.sources.poll import Budget, Rate
-from sidecar.telemetry import Totals
+from sidecar.telemetry import Progress, Totals
 from sidecar.wake import Wake
 from sidecar.web.status_board import StatusBoard
 
@@ -67,6 +67,7 @@ class Shipper:
         self._clock = clock
         self._wall_clock = wall_clock
         self._rate = Rate(clock())
+        self._progress = Progress(totals, clock())
         self._state = "running"
         self._published_at = clock()
 
@@ -194,6 +195,9 @@ class Shipper:
         self._vitals.degrade(degradations)
         self._totals.metadata_operations = self._budget.spent
         self._rate.mark(now, self._budget.spent)
+        self._progress.tell(
+            now, lambda: status.backlog(self.intake, now), len(degradations), last=at_once
+        )
         if not (self._board.wanted or at_once):
             return
         self._board.publish(

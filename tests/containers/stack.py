@@ -48,14 +48,18 @@ def wait_until(what: str, met: Callable[[], Any], seconds: float) -> Any:
     return answer
 
 
+PORTS = ("APP", "SIDECAR", "CLOUDWATCH", "WEB", "FUNCTION1", "FUNCTION2", "COLLECTOR")
+
+
 class Stack:
     """A project of fixed name, so that a second run finds the first one's image layers."""
 
-    def __init__(self, project: str, files: Sequence[Path]) -> None:
+    def __init__(self, project: str, files: Sequence[Path], profiles: Sequence[str] = ()) -> None:
         self.project = project
-        self.ports = {name: free_port() for name in ("APP", "SIDECAR", "CLOUDWATCH", "WEB")}
+        self.ports = {name: free_port() for name in PORTS}
         self._files = [argument for file in files for argument in ("-f", str(file))]
         self._seconds: dict[str, float] = {}
+        self._profiles = [word for name in profiles for word in ("--profile", name)]
         self._environ = {f"PORT_{name}": str(port) for name, port in self.ports.items()}
 
     def compose(self, *arguments: str) -> bytes:
@@ -65,6 +69,7 @@ class Stack:
             *compose_command(),
             *("-p", self.project, "--project-directory", str(ROOT)),
             *self._files,
+            *self._profiles,
             *arguments,
             environ=self._environ,
         )

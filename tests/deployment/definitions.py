@@ -11,12 +11,14 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "task-definitions"
 FARGATE = DEFINITIONS / "app.fargate.json"
 
-# The folder is no package: users run its checker as a script.
-sys.path.insert(0, str(DEFINITIONS))
-import check  # noqa: E402
-import rules  # noqa: E402
+COLLECTOR = DEFINITIONS / "functions-collector.fargate.json"
+EC2 = DEFINITIONS / "app.ec2.json"
+STACK = DEFINITIONS / "cloudformation" / "stack.yaml"
 
-__all__ = ["ROOT", "check", "compose", "container", "filled", "rules", "values"]
+# The folder's name is no package's: users run what is in it as a command.
+sys.path.insert(0, str(DEFINITIONS))
+from checker.document import parse  # noqa: E402
+from checker.values import fill  # noqa: E402
 
 _VALUES = {
     "FAMILY": "reports",
@@ -27,6 +29,12 @@ _VALUES = {
     "SIDECAR_REPOSITORY": "sidecar",
     "AWS_REGION": "eu-central-1",
     "AWS_ACCOUNT_ID": "123456789012",
+    "COLLECTOR_CONTAINER_LOG_GROUP": "/ecs/reports-functions-containers",
+    "COLLECTOR_STATE_ACCESS_POINT_ID": "fsap-0fedcba9876543211",
+    "COLLECTOR_TASK_ROLE_ARN": "arn:aws:iam::123456789012:role/reports-functions-task",
+    "FUNCTION1_ACCESS_POINT_ID": "fsap-0123456789abcdef1",
+    "FUNCTION2_ACCESS_POINT_ID": "fsap-0123456789abcdef2",
+    "FUNCTIONS_LOG_GROUP": "/ecs/reports-functions",
     "FILE_SYSTEM_ID": "fs-0123456789abcdef0",
     "APP_ACCESS_POINT_ID": "fsap-0123456789abcdef0",
     "STATE_ACCESS_POINT_ID": "fsap-0fedcba9876543210",
@@ -42,9 +50,14 @@ def values(**changes: str) -> dict[str, str]:
     return {**_VALUES, **changes}
 
 
-def filled(**changes: str) -> dict[str, Any]:
-    """The Fargate task definition with example values, a fresh copy each time."""
-    return json.loads(check.fill(FARGATE.read_text(encoding="utf-8"), values(**changes)))
+def filled(path: Path = FARGATE, **changes: str) -> dict[str, Any]:
+    """A task definition with example values, a fresh copy each time."""
+    return json.loads(fill(path.read_text(encoding="utf-8"), values(**changes)))
+
+
+def template() -> dict[str, Any]:
+    """The stack's template in the long form of its functions, a fresh copy each time."""
+    return parse(STACK.read_text(encoding="utf-8"))[1]
 
 
 def container(definition: dict[str, Any], name: str) -> dict[str, Any]:

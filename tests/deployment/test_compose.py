@@ -49,7 +49,7 @@ def test_a_service_is_locked_down(name: str) -> None:
 def test_a_port_is_open_to_this_machine_only(name: str) -> None:
     """Published on the loopback address, at a port the user can move."""
     for port in compose()["services"][name]["ports"]:
-        assert re.fullmatch(r"127\.0\.0\.1:\$\{PORT_[A-Z]+:-(\d+)\}:\1", port)
+        assert re.fullmatch(r"127\.0\.0\.1:\$\{PORT_[A-Z0-9]+:-(\d+)\}:\1", port)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -106,3 +106,25 @@ def test_the_grace_at_stop_covers_the_drain_and_the_app_s_own() -> None:
     drain = load_sidecar(None, services["sidecar"]["environment"]).drain
     assert drain.deadline < int(services["sidecar"]["stop_grace_period"].removesuffix("s"))
     assert AppSettings().stop_grace < int(services["app"]["stop_grace_period"].removesuffix("s"))
+
+
+@pytest.mark.parametrize("name", ["function1", "function2"])
+def test_a_function_sees_only_its_own_root(name: str) -> None:
+    """One volume, which no other function mounts; a user of its own; nothing of the app's."""
+    services = compose()["services"]
+    assert services[name]["volumes"] == [f"{name}:/mnt/function"]
+    assert services["function1"]["user"] != services["function2"]["user"]
+    mounting = [
+        n
+        for n, s in services.items()
+        if any(v.startswith(f"{name}:") for v in s.get("volumes", ()))
+    ]
+    assert mounting == [name, "collector"]
+
+
+def test_functions_and_their_collector_come_when_asked_for() -> None:
+    """`docker compose up` is the app and its sidecar, as before."""
+    services = compose()["services"]
+    with_profile = {name for name, service in services.items() if "profiles" in service}
+    assert with_profile == {"function1", "function2", "collector"}
+    assert all(services[name]["profiles"] == ["functions"] for name in with_profile)

@@ -2,35 +2,30 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.deployment.definitions import (
+    COLLECTOR,
     DEFINITIONS,
+    EC2,
     FARGATE,
-    check,
     container,
     filled,
     values,
 )
 
+from checker.values import fill, placeholders  # isort: skip
+
 POLICIES = sorted((DEFINITIONS / "policies").glob("*.json"))
-
-
-@pytest.mark.parametrize("architecture", ["X86_64", "ARM64"])
-def test_the_filled_definition_has_no_problem(architecture: str) -> None:
-    """Both processor architectures, against the API's model and every rule."""
-    assert check.problems(filled(CPU_ARCHITECTURE=architecture)) == []
 
 
 def test_every_placeholder_is_documented_and_no_other() -> None:
     """The README's table is the list of what a user fills in."""
-    used = set().union(*(check.placeholders(p.read_text()) for p in [FARGATE, *POLICIES]))
+    used = set().union(*(placeholders(p.read_text()) for p in [FARGATE, EC2, COLLECTOR, *POLICIES]))
     table = re.findall(r"^\| (`.*?) \|", (DEFINITIONS / "README.md").read_text(), re.MULTILINE)
-    documented = {name for cell in table for name in re.findall(r"`([A-Z_]+)`", cell)}
+    documented = {name for cell in table for name in re.findall(r"`([A-Z0-9_]+)`", cell)}
     assert documented == used == set(values())
 
 
@@ -55,7 +50,7 @@ def test_only_the_sidecar_mounts_its_own_access_point() -> None:
 @pytest.mark.parametrize("path", POLICIES, ids=lambda p: p.name)
 def test_a_policy_names_its_actions_and_its_resources(path: Path) -> None:
     """No wildcard action; a wildcard resource only for the one action that knows no other."""
-    policy = json.loads(check.fill(path.read_text(), values()))
+    policy = json.loads(fill(path.read_text(), values()))
     assert policy["Version"] == "2012-10-17"
     for statement in policy["Statement"]:
         actions = statement["Action"]
@@ -67,7 +62,7 @@ def test_a_policy_names_its_actions_and_its_resources(path: Path) -> None:
 
 def test_the_task_role_mounts_through_the_two_access_points_only() -> None:
     """The access points of the policy are those of the task definition's volumes."""
-    policy = json.loads(check.fill((DEFINITIONS / "policies/task-role.json").read_text(), values()))
+    policy = json.loads(fill((DEFINITIONS / "policies/task-role.json").read_text(), values()))
     (mounting,) = [s for s in policy["Statement"] if "ClientMount" in str(s["Action"])]
     allowed = mounting["Condition"]["StringEquals"]["elasticfilesystem:AccessPointArn"]
     used = [
@@ -77,22 +72,25 @@ def test_the_task_role_mounts_through_the_two_access_points_only() -> None:
     assert [arn.rpartition("/")[2] for arn in allowed] == used
 
 
-def test_the_checker_runs_as_a_script(tmp_path: Path) -> None:
-    """Status 0 and silence for a good file, 1 and a line for a bad one, 2 for no file."""
-    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
-    good.write_text(json.dumps(filled()))
-    bad.write_text(json.dumps({**filled(), "cpu": "1000"}))
-    script = [sys.executable, str(DEFINITIONS / "check.py")]
+def test_the_ec2_definition_is_the_fargate_one_elsewhere() -> None:
+    """Nothing but the launch type differs, so that what is tried on one holds on the other."""
+    assert {**filled(EC2), "requiresCompatibilities": ["FARGATE"]} == filled(FARGATE)
 
-    def run(*paths: Path) -> tuple[int, str]:
-        done = subprocess.run([*script, *paths], capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout
 
-    assert run(good) == (0, "")
-    status, said = run(good, bad)
-    assert status == 1
-    assert said.startswith(f"{bad}: cpu '1000'")
-    status, said = run(FARGATE)
-    assert status == 1
-    assert "${LOG_GROUP} is not filled in" in said
-    assert run(tmp_path / "none.json") == (2, "")
+def test_the_collector_is_the_app_s_sidecar_alone() -> None:
+    """The same container, but for where it reads, ships to and keeps its own lines."""
+    alone, beside = container(filled(COLLECTOR), "sidecar"), container(filled(), "sidecar")
+    assert len(filled(COLLECTOR)["containerDefinitions"]) == 1
+    for key in ("environment", "mountPoints", "logConfiguration"):
+        alone.pop(key), beside.pop(key)
+    assert alone == beside
+
+
+def test_the_collector_reads_each_function_s_root_and_writes_none() -> None:
+    """Read-only mounts of the functions' access points; its state alone is written."""
+    mounts = container(filled(COLLECTOR), "sidecar")["mountPoints"]
+    assert {m["sourceVolume"]: m["readOnly"] for m in mounts} == {
+        "function1": True,
+        "function2": True,
+        "collector-state": False,
+    }

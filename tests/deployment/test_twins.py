@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.deployment.definitions import compose, container, filled
+from tests.deployment.definitions import COLLECTOR, compose, container, filled
 
 SERVICES = ("app", "sidecar")
 
@@ -87,10 +87,11 @@ def described_by_ecs(name: str) -> dict[str, Any]:
 def test_the_same_containers_and_volumes() -> None:
     """The stand-in for CloudWatch is compose's own; nothing else is on one side only."""
     file, definition = compose(), filled()
-    assert set(file["services"]) - {"cloudwatch"} == {
-        c["name"] for c in definition["containerDefinitions"]
+    services = {name for name, each in file["services"].items() if "profiles" not in each}
+    assert services - {"cloudwatch"} == {c["name"] for c in definition["containerDefinitions"]}
+    assert {v["name"] for v in definition["volumes"]} == set(file["volumes"]) - {
+        v["name"] for v in filled(COLLECTOR)["volumes"]
     }
-    assert set(file["volumes"]) == {v["name"] for v in definition["volumes"]}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -115,3 +116,20 @@ def test_the_same_ports() -> None:
     (mapping,) = container(filled(), "app")["portMappings"]
     assert published.rpartition(":")[2] == str(mapping["containerPort"])
     assert "portMappings" not in container(filled(), "sidecar")
+
+
+def test_the_same_collector() -> None:
+    """Mounts, health, limits and what it ships, but for the page's address."""
+    service, there = compose()["services"]["collector"], container(filled(COLLECTOR), "sidecar")
+    mounts = {(m[0], m[1], m[2:] == ["ro"]) for m in (v.split(":") for v in service["volumes"])}
+    assert mounts == {
+        (m["sourceVolume"], m["containerPath"], m["readOnly"]) for m in there["mountPoints"]
+    }
+    variables = {e["name"]: e["value"] for e in there["environment"]}
+    here = service["environment"]
+    assert set(here) - set(variables) <= COMPOSE_ONLY
+    differing = {key for key in variables if here[key] != variables[key]}
+    assert differing <= OTHER_VALUE | {"SIDECAR_HTTP_PORT"}
+    assert service["healthcheck"]["test"] == there["healthCheck"]["command"]
+    assert seconds(service["stop_grace_period"]) == there["stopTimeout"]
+    assert (service["user"], megabytes(service["mem_limit"])) == (there["user"], there["memory"])

@@ -1,0 +1,1 @@
+"""Checks task definitions, templates and policies before AWS sees them."""

@@ -1,0 +1,14 @@
+"""Rules for task definitions: each catches one way to be accepted by ECS and fail later."""
+
+from checker.task import containers, logging, order, reach, security, sidecar, sizes, volumes
+
+RULES = (
+    *sizes.RULES,
+    *containers.RULES,
+    *volumes.RULES,
+    *sidecar.RULES,
+    *order.RULES,
+    *reach.RULES,
+    *logging.RULES,
+    *security.RULES,
+)

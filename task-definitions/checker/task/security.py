@@ -1,0 +1,119 @@
+"""What a security review asks of a container."""
+
+import re
+
+from checker.finding import Problems
+from checker.task.view import Task, environment
+from checker.values import is_known
+
+AWS_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|API_?KEY|(?<![A-Z])TOKEN(?![A-Z])|PRIVATE_KEY", re.I)
+ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+
+
+def read_only_root(task: Task) -> Problems:
+    """Security Hub, ECS.5: what breaks in cannot settle in."""
+    for container in task.containers:
+        if not container.get("readonlyRootFilesystem"):
+            yield (
+                f"{container['name']}: set readonlyRootFilesystem to true; what it must write goes"
+                " to a volume or a tmpfs"
+            )
+
+
+def no_root(task: Task) -> Problems:
+    """Security Hub, ECS.4 and ECS.20."""
+    for container in task.containers:
+        user = str(container.get("user", "")).split(":")[0]
+        if user in ("0", "root"):
+            yield f"{container['name']}: runs as root; name another user, by number"
+        if container.get("privileged") and not task.for_fargate:
+            yield f"{container['name']}: privileged gives it the host; remove it"
+        linux = container.get("linuxParameters") or {}
+        for added in (linux.get("capabilities") or {}).get("add") or ():
+            if not task.for_fargate:
+                yield f"{container['name']}: needs no capability {added}; remove it"
+
+
+def capabilities(task: Task) -> Problems:
+    """Neither the app nor the sidecar needs any; dropped, nothing can mount by itself."""
+    for container in task.containers:
+        linux = container.get("linuxParameters") or {}
+        if "ALL" not in ((linux.get("capabilities") or {}).get("drop") or ()):
+            yield f"{container['name']}: drop all capabilities (linuxParameters.capabilities.drop ALL)"
+
+
+def host_namespaces(task: Task) -> Problems:
+    """Security Hub, ECS.3 and its like for IPC; Fargate has rules of its own."""
+    for key in ("pidMode", "ipcMode"):
+        if task.get(key) == "host" and not task.for_fargate:
+            yield f"{key} host shows the host's to every container of the task; remove it"
+
+
+def host_directories(task: Task) -> Problems:
+    """On EC2 a directory of the host outlives the task on that host alone."""
+    for volume in task.volumes:
+        if (volume.get("host") or {}).get("sourcePath") and not task.for_fargate:
+            yield (
+                f"volume {volume['name']}: a directory of the host stays behind when the task moves,"
+                " with what was not shipped; use EFS"
+            )
+
+
+def secrets_in_the_open(task: Task) -> Problems:
+    """Security Hub, ECS.8: whoever may describe the task definition reads its environment."""
+    for container in task.containers:
+        for name in environment(container):
+            if name in AWS_KEYS:
+                yield f"{container['name']}: remove {name}; the task role gives credentials"
+            elif SECRET.search(name):
+                yield f"{container['name']}: {name} stands in the open; move it to `secrets`"
+
+
+def secrets_need_an_execution_role(task: Task) -> Problems:
+    """ECS fetches them before the container starts."""
+    for container in task.containers:
+        if container.get("secrets") and not task.get("executionRoleArn"):
+            yield f"{container['name']}: has secrets, and there is no executionRoleArn to fetch them"
+
+
+def a_moving_image(task: Task) -> Problems:
+    """A rollback to a tag that moved starts the new image again."""
+    for container in task.containers:
+        image = str(container.get("image", ""))
+        last = image.rpartition("/")[2]
+        if "@sha256:" in image or (not is_known(last) and ":" in last.replace("::", "")):
+            continue
+        tag = last.partition(":")[2]
+        if is_known(last) and tag in ("", "latest"):
+            yield (
+                f"{container['name']}: image {image} has {'no tag' if not tag else 'the tag latest'};"
+                " name one that never moves, or nothing can be rolled back"
+            )
+
+
+def roles(task: Task) -> Problems:
+    """The execution role pulls images; the task role is the program's."""
+    task_role, execution_role = task.get("taskRoleArn"), task.get("executionRoleArn")
+    if task_role and task_role == execution_role:
+        yield "taskRoleArn is the execution role too; give each its own, with what it needs"
+    if task.sidecars and not task_role:
+        yield "there is no taskRoleArn: the sidecar has no credentials to ship with; name one"
+    if task.for_fargate and not execution_role:
+        yield "there is no executionRoleArn: Fargate cannot pull from ECR nor write logs; name one"
+    for key, value in (("taskRoleArn", task_role), ("executionRoleArn", execution_role)):
+        if is_known(value) and not ROLE.fullmatch(str(value)):
+            yield f"{key} {value!r} is no role's ARN, arn:aws:iam::123456789012:role/NAME"
+
+
+RULES = (
+    read_only_root,
+    no_root,
+    capabilities,
+    host_namespaces,
+    host_directories,
+    secrets_in_the_open,
+    secrets_need_an_execution_role,
+    a_moving_image,
+    roles,
+)

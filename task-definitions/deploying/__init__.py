@@ -1,0 +1,1 @@
+"""From a file with `${NAME}`s to a registered task definition."""
