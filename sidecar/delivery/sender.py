@@ -77,7 +77,7 @@ class Senders:
         self._vitals = vitals
         self._wake = wake
         self._may_send = may_send
-        self._asked: queue.SimpleQueue[Batch | Query] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[Batch | Query | None] = queue.SimpleQueue()
         self._threads = 0
         self._results: deque[Result] = deque()
         self._answers: deque[Answer] = deque()
@@ -95,6 +95,11 @@ class Senders:
         """Hand a query over; what it shows will be in `answers`."""
         self.reading += 1
         self._ask(query)
+
+    def close(self) -> None:
+        """Let the threads end that have nothing to do; a process that ends need not ask."""
+        for _ in range(self._threads):
+            self._asked.put(None)
 
     def results(self) -> list[Result]:
         """What has come out since the last call; only the pump calls."""
@@ -120,8 +125,7 @@ class Senders:
         self._asked.put(asked)
 
     def _run(self) -> None:
-        while True:
-            asked = self._asked.get()
+        while (asked := self._asked.get()) is not None:
             token = self._vitals.request_started(time.monotonic())
             try:
                 if isinstance(asked, Query):

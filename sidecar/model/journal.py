@@ -21,6 +21,12 @@ knows only 1 would send the ranges of an intent again without asking."""
 KNOWS_EVENTS = 2
 """The first version whose intents tell of each event."""
 
+GONE: Final = -1
+"""In place of an inode number: the source's file was deleted."""
+
+REPLACED: Final = -2
+"""In place of an inode number: the source's file was truncated and holds other content."""
+
 Fate: TypeAlias = Literal["delivered", "rejected", "filtered", "gone"]
 FATES: Final[tuple[Fate, ...]] = get_args(Fate)
 
@@ -119,10 +125,15 @@ class SourceClaimed:
 
 @dataclass(frozen=True, slots=True)
 class SourceMoved:
-    """The source's file has another path now."""
+    """The source's file has another path now.
+
+    With an `inode` it is another file that holds its content from here on: the copy that was made
+    before a truncation, or the archive. GONE and REPLACED: none is known, and why.
+    """
 
     source: int
     path: str
+    inode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

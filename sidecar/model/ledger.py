@@ -227,7 +227,8 @@ class Ledger:
 
     def _moved(self, entry: SourceMoved) -> bool:
         if record := self.sources.get(entry.source):
-            record.claim = replace(record.claim, path=entry.path)
+            inode = record.claim.inode if entry.inode is None else entry.inode
+            record.claim = replace(record.claim, path=entry.path, inode=inode)
         return record is not None
 
     def _fingerprinted(self, entry: SourceFingerprinted) -> bool:

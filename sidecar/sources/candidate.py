@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from sidecar.model.fingerprint import FULL, MARKER_LENGTH
 from sidecar.model.ledger import SourceRecord
 from sidecar.sources.descriptors import open_file
 from sidecar.sources.discovery import Found
+from sidecar.sources.traces import Trace
 
 LINE_SEARCH = 64 * 1024
 """How far back `start_at: end` looks for the start of the line it lands in."""
+
+TracesOf: TypeAlias = Callable[[Found, bytes], Sequence[Trace]]
+"""Gives the traces of the sources that a file with these first bytes may be a copy of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +32,27 @@ class Candidate:
     found: Found
     inode: int
     size: int
+    """Of its content."""
     modified: float
     head: bytes
     tail: bytes
     """The bytes before the offset at which `record` goes on, at most MARKER_LENGTH."""
     record: SourceRecord | None
     outdated: tuple[SourceRecord, ...]
+    before: Mapping[int, bytes] = field(default_factory=dict)
+    """The bytes before the offsets that the traces ask for, as far as the content reaches."""
+    traces: Sequence[Trace] = ()
+    archive: tuple[int, int] | None = None
+    """Of a compressed file: its own size and time, in ns."""
+    whole: bool = True
+    """False for an archive that ends before its content does."""
 
 
-def examine(found: Found, records_of: Callable[[str, int], list[SourceRecord]]) -> Candidate | None:
+def examine(
+    found: Found,
+    records_of: Callable[[str, int], list[SourceRecord]],
+    traces_of: TracesOf,
+) -> Candidate | None:
     """Open, look, close. None for what is gone again or no plain file; OSError for the rest.
 
     `records_of` gives what is known of a root's inode number.
@@ -50,23 +67,40 @@ def examine(found: Found, records_of: Callable[[str, int], list[SourceRecord]]) 
             return None
         head = os.pread(descriptor, FULL, 0)
         known = records_of(found.root, seen.st_ino)
-        record, tail = None, b""
-        for each in known:
-            before = _tail(descriptor, each)
-            if _continues(seen.st_size, head, before, each):
-                record, tail = each, before
+        traces = traces_of(found, head) if found.base is not None else ()
+        wanted = {record.acknowledged for record in known}
+        wanted.update(*(trace.offsets() for trace in traces))
+        before = {at: _bytes_before(descriptor, at) for at in wanted if at <= seen.st_size}
+        record, outdated = chosen(known, seen.st_size, head, before)
         return Candidate(
             found=found,
             inode=seen.st_ino,
             size=seen.st_size,
             modified=seen.st_mtime,
             head=head,
-            tail=tail,
+            tail=before[record.acknowledged] if record is not None else b"",
             record=record,
-            outdated=tuple(other for other in known if other is not record),
+            outdated=outdated,
+            before=before,
+            traces=traces,
         )
     finally:
         os.close(descriptor)
+
+
+def chosen(
+    known: Sequence[SourceRecord], size: int, head: bytes, before: Mapping[int, bytes]
+) -> tuple[SourceRecord | None, tuple[SourceRecord, ...]]:
+    """Which of the records speaks of this content, as far as it was read, and which do not."""
+    record = None
+    for each in known:
+        if size < each.acknowledged:
+            continue
+        if each.fingerprint is not None and not each.fingerprint.matches(head):
+            continue
+        if each.marker.matches(before[each.acknowledged]):
+            record = each
+    return record, tuple(other for other in known if other is not record)
 
 
 def last_line_start(path: str, size: int) -> int:
@@ -83,15 +117,6 @@ def last_line_start(path: str, size: int) -> int:
         os.close(descriptor)
 
 
-def _tail(descriptor: int, record: SourceRecord) -> bytes:
-    length = min(MARKER_LENGTH, record.acknowledged)
-    return os.pread(descriptor, length, record.acknowledged - length)
-
-
-def _continues(size: int, head: bytes, tail: bytes, record: SourceRecord) -> bool:
-    """Is this the file the record speaks of, as far as it was read?"""
-    if size < record.acknowledged:
-        return False
-    if record.fingerprint is not None and not record.fingerprint.matches(head):
-        return False
-    return record.marker.matches(tail)
+def _bytes_before(descriptor: int, offset: int) -> bytes:
+    length = min(MARKER_LENGTH, offset)
+    return os.pread(descriptor, length, offset - length)

@@ -11,15 +11,17 @@ import os
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import structlog
 
-from sidecar.model.adoption import renumbered
 from sidecar.model.assembler import Assembler
 from sidecar.model.batch import StreamKey
-from sidecar.model.fingerprint import FULL, Fingerprint
+from sidecar.model.fingerprint import FULL, Fingerprint, Marker
 from sidecar.model.journal import (
+    GONE,
+    REPLACED,
     Entry,
     Settled,
     SourceClaimed,
@@ -30,14 +32,18 @@ from sidecar.model.journal import (
 )
 from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.stream_names import Surroundings
+from sidecar.sources.archives import Archives
 from sidecar.sources.candidate import Candidate, examine, last_line_start
-from sidecar.sources.copies import Likeness, beside, goes_on, likeness
+from sidecar.sources.copies import Likeness, beside, has_changed, likeness
+from sidecar.sources.departed import Departed
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
+from sidecar.sources.kin import Kin
 from sidecar.sources.looks import Looks
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Again, Source, note_several_writers
+from sidecar.sources.traces import Kinship, Trace
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -48,6 +54,10 @@ first as a loss, and NFS may show a name late."""
 
 MOUNT_PATIENCE = 600.0
 """The same where the whole directory is gone: it may be unmounted for a while."""
+
+REST_PATIENCE = 2.0
+"""Seconds to look for the copy or the archive that holds the rest of a file, before what is known
+not to have been read of it is given up. What is being made or looked through is waited for."""
 
 CLOCK_MARGIN = 2.0
 """Seconds by which a file's time may lie before the moment it was written: the kernel stamps files
@@ -126,12 +136,26 @@ class Catalogue:
         self._fronts: dict[StreamKey, int] = {}
         self._tasks = {surroundings.task}
         self._nameless: list[Source] = []
-        self._outdated: dict[str, SourceRecord] = {}
-        """During an admission: records of files that were truncated while nobody looked."""
+        self._doubted: list[Source] = []
+        """Sources that seem to have been truncated: to be looked at now."""
+        self._kin = Kin()
+        self._departed = Departed()
+        self._copies: dict[int, set[str]] = {}
+        """By source, the copies and archives beside its file that say nothing new as yet."""
+        self.archives = Archives(
+            records_of=self._records_of,
+            traces_of=self._traces_of,
+            budget=budget,
+            unreadable=self.unreadable,
+        )
         self._dormant: dict[Inode, list[SourceRecord]] = {}
         for known in ledger.sources.values():
             claim = known.claim
             self._dormant.setdefault((claim.root, claim.inode), []).append(known)
+            rule = next((rule for rule in rules if rule.match.number == claim.entry), None)
+            self._kin.add(known.source, claim.path, rule.match.rotated if rule else "auto")
+            if claim.inode in (GONE, REPLACED):
+                self._departed.add(known.source, now=None)
             if claim.task:
                 self._tasks.add(claim.task)
 
@@ -139,12 +163,19 @@ class Catalogue:
         """New configuration: sources keep their streams and offsets, and read by the new rules."""
         self._rules = {rule.match.number: rule for rule in rules}
 
+    def close(self) -> None:
+        """Let go of every open file."""
+        self._descriptors.close_all()
+        self.archives.close()
+
     def at(self, path: str) -> Source | None:
         """The source whose file has this name now."""
         return self._by_path.get(path)
 
     def waits_for_older(self, source: Source) -> bool:
         """Must an older file of the same stream be read first, so that the stream keeps order?"""
+        if source.archive is None and self.archives.pending(self._kin.bases(source.id), ripe=True):
+            return True
         feeders = self._feeders[source.key]
         at = self._fronts.get(source.key, 0)
         while at < len(feeders) and not _holds_back(feeders[at]):
@@ -167,28 +198,52 @@ class Catalogue:
         looked_at = []
         for each in found:
             source = self._by_inode.get((each.root, each.inode))
-            if source is None or source.over:
+            if source is not None and source.over and self._is_its_archive(source, each):
+                self._seen_at(source, each, now)
+            elif source is None or source.over:
                 # The number of a file that is done with may be another file's by now, and a file
                 # that was done with may go on after all.
                 unknown.append(each)
             else:
                 self._seen_at(source, each, now)
                 looked_at.append(source)
+        for each in unknown:
+            if each.compressed:
+                self.archives.offer(each, now)
+        plain = [each for each in unknown if not each.compressed]
+        looked_at += self._admit_all(plain, now, now_ms)
+        # What lost its name has its last bytes read before its successor's first.
+        nameless, self._nameless = self._nameless, []
+        doubted, self._doubted = self._doubted, []
+        return nameless + doubted + looked_at
+
+    def look_through(self, now: float, now_ms: int) -> list[Source]:
+        """Look a slice further through archives that are not known; gives what to look at."""
+        candidates, plain = self.archives.step(now)
+        sources = [self._admit_one(candidate, now, now_ms) for candidate in candidates]
+        sources += self._admit_all(plain, now, now_ms)
+        return [source for source in sources if source is not None]
+
+    def _admit_all(self, unknown: Sequence[Found], now: float, now_ms: int) -> list[Source]:
         candidates = [each for each in map(self._examined, unknown) if each is not None]
         # What is known goes first: whether an unknown file is a copy shows by its original.
         candidates.sort(key=lambda each: (each.record is None, each.modified))
         for candidate in candidates:
-            for record in candidate.outdated:
-                self._outdated[record.path] = record
+            self._set_aside_outdated(candidate, now)
+        # What an unknown file may be the copy of is told by now; it is looked into once more.
+        sources = []
         for candidate in candidates:
+            traces = self._traces_of(candidate.found, candidate.head)
+            if candidate.record is None and len(traces) > len(candidate.traces):
+                again = self._examined(candidate.found)
+                if again is None:
+                    continue
+                candidate = again
             source = self._admit_one(candidate, now, now_ms)
             if source is not None:
                 source.age = max(0.0, now_ms / 1000 - candidate.modified)
-                looked_at.append(source)
-        self._outdated.clear()
-        # What lost its name has its last bytes read before its successor's first.
-        nameless, self._nameless = self._nameless, []
-        return nameless + looked_at
+                sources.append(source)
+        return sources
 
     def vanished(self, path: str, now: float) -> None:
         """A name is gone from a directory that is still there: renamed away, or deleted."""
@@ -216,19 +271,17 @@ class Catalogue:
             read_to=source.position,
             unread_bytes=max(0, source.size - source.position),
         )
-        successors = self._take_rest_from_copy(source, now, now_ms)
-        if successors:
-            source.copy = successors[0]
-            source.copy.again.extend(source.again)
-            source.again.clear()
-        self.give_up(source)
-        source.superseded = True
-        if source.leaving:
-            return successors
+        was_leaving, inode, entry_inode = source.leaving, source.inode, source.entry_inode
         path, rule = source.path, source.rule
-        found = Found(path, rule.match, source.record.claim.root, source.entry_inode)
+        self._bereave(source, now)
+        successors = self._find_rest(source, now, now_ms)
+        if was_leaving:
+            # Whose content its name has now, if it has one, is for the next scan to tell.
+            self.report_again.append(path)
+            return successors
+        found = Found(path, rule.match, source.record.claim.root, entry_inode)
         candidate = self._examined(found)
-        if candidate is not None:
+        if candidate is not None and candidate.inode == inode:
             feeds = (source.key, source.record.claim.task or "")
             successors.append(self._claim(candidate, rule, now, now_ms, feeds=feeds, start=0))
         return successors
@@ -255,6 +308,7 @@ class Catalogue:
         """A file that was done with is written to after all."""
         if source.over and not source.superseded:
             source.over = False
+            source.rest_since = None
             source.grew_at = now
             insort(self._feeders.setdefault(source.key, []), source, key=_order)
             self._fronts.pop(source.key, None)
@@ -263,14 +317,17 @@ class Catalogue:
         """Is a file that was done with, as far as its name tells, longer than it was?"""
         if source.superseded or source.deleted or source.missing_since is not None:
             return False
+        if source.archive is not None:
+            return False
         seen = self._looks.by_name(source.path)
         return seen is not None and seen.st_ino == source.inode and seen.st_size > source.position
 
     def give_up(self, source: Source) -> None:
         """Nothing more can be read of it: what was not read is gone, and counted."""
         self.give_up_again(source)
-        if source.over:
+        if source.over and source.rest_since is None:
             return
+        source.rest_since = None
         if source.size > source.position:
             span = Span(source.id, source.position, source.size, "gone")
             self._record(Settled(None, (span,)))
@@ -301,6 +358,9 @@ class Catalogue:
         """Have these bytes of the source read once more; gives whose turn it is."""
         while source.copy is not None:
             source = source.copy
+        if source.rest_since is not None:
+            source.again.append(wanted)
+            return None
         if source.superseded or (source.over and self._is_lost(source, now)):
             self.gone(wanted)
             return None
@@ -311,16 +371,23 @@ class Catalogue:
     def sweep(self, now: float) -> None:
         """Let go of what is read to its end and quiet, and of what is not to be found any more."""
         for source in list(self.sources.values()):
-            if source.over:
+            if source.rest_since is not None:
+                waits = self.archives.pending(self._kin.bases(source.id))
+                if now - source.rest_since >= REST_PATIENCE and not waits:
+                    self.give_up(source)
+            elif source.over:
                 done = source.deleted or source.superseded or self._is_lost(source, now)
                 if source.finished and done:
-                    self._forget(source)
+                    self._forget(source, now)
             elif self._is_lost(source, now) and not self._descriptors.holds(source):
-                self.give_up(source)
+                self._look_beside(source, now)
             elif source.held or source.again:
                 continue  # its descriptor may be the only way to what is to be read once more
             elif source.leaving and source.unread == 0 and self._is_quiet(source):
                 self._finish(source)
+        for number in self._departed.expired(now):
+            self._wake_up(self._ledger.sources[number])
+            self._expire(number)
 
     def fingerprint(self, source: Source, head: bytes) -> None:
         """Learn more of the first bytes, in steps, until the fingerprint is full."""
@@ -338,6 +405,27 @@ class Catalogue:
         known = source.record.fingerprint
         length = 0 if known is None else known.length
         return length < FULL and source.size >= max(1, 2 * length)
+
+    def _look_beside(self, source: Source, now: float) -> None:
+        """A file that cannot be found: have what lies beside its name looked at once more."""
+        self._end(source)
+        source.rest_since = now
+        try:
+            siblings = beside(source, self._kin.bases(source.id))
+        except OSError:
+            return
+        self.report_again += [found.path for found in siblings]
+
+    @staticmethod
+    def _is_its_archive(source: Source, found: Found) -> bool:
+        """Is the file found the archive that the source was read from, unchanged?"""
+        if source.archive is None or not found.compressed:
+            return False
+        try:
+            seen = os.stat(found.path)
+        except OSError:
+            return False
+        return (seen.st_size, seen.st_mtime_ns) == source.archive
 
     def _seen_at(self, source: Source, found: Found, now: float) -> None:
         if found.path == source.path:
@@ -362,6 +450,7 @@ class Catalogue:
             source.renamed_away = True
             source.grew_at = max(source.grew_at, now)
         self._record(SourceMoved(source.id, found.path))
+        self._kin.add(source.id, found.path, source.rule.match.rotated)
         self._take_name(found.path, source, now)
         source.missing_since = None
 
@@ -397,7 +486,7 @@ class Catalogue:
         self._budget.spend(2)
         self._totals.data_operations += 1
         try:
-            candidate = examine(found, self._records_of)
+            candidate = examine(found, self._records_of, self._traces_of)
         except OSError as error:
             if self.unreadable.get(found.path) != str(error):
                 log.warning("file_unreadable", path=found.path, error=str(error))
@@ -416,7 +505,7 @@ class Catalogue:
         found = candidate.found
         live = self._by_inode.get((found.root, candidate.inode))
         if live is not None and live.over and candidate.record is not live.record:
-            self._forget(live)
+            self._forget(live, now)
         elif live is not None:
             live.entry_inode = found.inode
             self._by_inode[found.root, found.inode] = live
@@ -425,17 +514,17 @@ class Catalogue:
                 self.revive(live, now)
             return live
         rule = self._rules[found.rule.number]
+        self._set_aside_outdated(candidate, now)
         self._dormant.pop((found.root, candidate.inode), None)
-        for record in candidate.outdated:
-            # The number was used again, or the file written anew, while nobody looked.
-            log.info("source_replaced", path=record.path, read_to=record.acknowledged)
-            if record.source not in self.sources:
-                self._record(SourceForgotten(record.source))
         if candidate.record is not None:
             return self._add(candidate.record, candidate, rule, now)
-        before = self._outdated.get(found.base or "")
-        if before is not None and goes_on(found.path, before, before.acknowledged):
-            return self._claim_copy(candidate, before, before.acknowledged, rule, now, now_ms)
+        original = self._original_of(candidate)
+        if original is not None and self._is_reachable(original):
+            self._copies.setdefault(original, set()).add(found.path)
+            self.passed_over[found.path] = "copy"
+            return None
+        if original is not None:
+            return self._continue_in(original, candidate, rule, now, now_ms)
         passed_over = self._passed_over(candidate)
         if passed_over is not None:
             self.passed_over[found.path] = passed_over
@@ -444,9 +533,31 @@ class Catalogue:
 
     def _passed_over(self, candidate: Candidate) -> Literal["copy", "older"] | None:
         """Why an unknown file that matches is left alone; None where it is not."""
-        if self._is_copy(candidate.found):
+        found = candidate.found
+        if not found.compressed and (self._is_copy(found) or self._is_in_doubt(candidate)):
             return "copy"
         return "older" if self._is_left_alone(candidate) else None
+
+    def _set_aside_outdated(self, candidate: Candidate, now: float) -> None:
+        """The number was used again, or the file written anew, while nobody looked."""
+        for record in candidate.outdated:
+            if record.source in self.sources or record.source in self._departed:
+                continue
+            log.info("source_replaced", path=record.path, read_to=record.acknowledged)
+            self._wake_up(record)
+            self._depart(record, REPLACED, now)
+
+    def _original_of(self, candidate: Candidate) -> int | None:
+        """The source whose content the file holds, wherever that one is now."""
+        for trace in candidate.traces:
+            if trace.source not in self._ledger.sources:
+                continue
+            kinship = trace.kinship(
+                candidate.head, candidate.size, candidate.before, whole=candidate.whole
+            )
+            if kinship is not Kinship.NONE:
+                return trace.source
+        return None
 
     def _is_copy(self, found: Found) -> bool:
         """Is it, perhaps, a copy of a living source, which says nothing new as long as it lives?"""
@@ -456,59 +567,179 @@ class Catalogue:
         like = likeness(found.path, original)
         if like is Likeness.PERHAPS:
             self.report_again.append(found.path)
+            self._doubted.append(original)
+        elif like is Likeness.COPY:
+            self._copies.setdefault(original.id, set()).add(found.path)
         return like is not Likeness.NONE
 
-    def _take_rest_from_copy(self, source: Source, now: float, now_ms: int) -> list[Source]:
-        """Read on in the copy that was made before the truncation, if there is one."""
-        root, rule = source.record.claim.root, source.rule
+    def _is_in_doubt(self, candidate: Candidate) -> bool:
+        """Is it like a source whose file was truncated, which nobody noticed yet? Then it is
+        judged when that was noticed."""
+        found = candidate.found
+        if found.base is None:
+            return False
+        for number in self._kin.of(found.base):
+            source = self.sources.get(number)
+            if source is None or source.over or source.archive is not None:
+                continue
+            known = source.record.fingerprint
+            if known is None or not known.matches(candidate.head):
+                continue
+            if has_changed(source, self._descriptors.held(source)):
+                self.report_again.append(found.path)
+                self._doubted.append(source)
+                return True
+        return False
+
+    def _find_rest(self, source: Source, now: float, now_ms: int) -> list[Source]:
+        """Admit what lies beside a file that was truncated: the rest may be among it."""
         try:
-            siblings = list(beside(source.path, rule))
+            siblings = beside(source, self._kin.bases(source.id))
         except OSError:
             return []
-        for path in siblings:
-            seen = self._looks.by_name(path)
-            if seen is None:
+        unknown = []
+        for found in siblings:
+            known = self._by_inode.get((found.root, found.inode))
+            if known is not None and (not known.over or self._is_its_archive(known, found)):
                 continue
-            inode = seen.st_ino
-            # Asked by inode: the name may be that of an older copy which has moved on meanwhile.
-            if (root, inode) in self._by_inode:
-                continue
-            if not goes_on(path, source.record, source.position, source.tail):
-                continue
-            found = Found(path, rule.match, root, inode, source.path, False)
-            candidate = self._examined(found)
-            if candidate is not None:
-                source.size = source.position
-                start = source.position
-                return [self._claim_copy(candidate, source.record, start, rule, now, now_ms)]
-        return []
+            if found.compressed:
+                self.archives.offer(found, now)
+            else:
+                unknown.append(found)
+        return self._admit_all(unknown, now, now_ms)
 
-    def _claim_copy(
-        self,
-        candidate: Candidate,
-        original: SourceRecord,
-        position: int,
-        rule: LogRule,
-        now: float,
-        now_ms: int,
-    ) -> Source:
-        log.info("copy_continues", path=candidate.found.path, of=original.path, start=position)
-        feeds = (StreamKey(*original.feeds), original.claim.task or "")
-        inherits = None if original.source in self.sources else original
-        copy = self._claim(
-            candidate, rule, now, now_ms, feeds=feeds, start=position, inherits=inherits
+    def _traces_of(self, found: Found, head: bytes) -> list[Trace]:
+        """Traces of the sources whose content a file with these first bytes may hold."""
+        traces = []
+        for number in self._kin.of(found.base or found.path):
+            record = self._ledger.sources.get(number)
+            if record is None or record.fingerprint is None or not record.fingerprint.length:
+                continue
+            if not (found.compressed or self._is_truncated(record)):
+                continue
+            known = len(head) >= record.fingerprint.length
+            if known and not record.fingerprint.matches(head):
+                continue
+            traces.append(self._trace(record))
+        return sorted(traces, key=lambda trace: trace.position, reverse=True)
+
+    def _is_truncated(self, record: SourceRecord) -> bool:
+        """Did its file lose its content, so that a file like it is a copy and no new one?"""
+        source = self.sources.get(record.source)
+        return record.claim.inode == REPLACED if source is None else source.superseded
+
+    def _trace(self, record: SourceRecord) -> Trace:
+        assert record.fingerprint is not None
+        source, number = self.sources.get(record.source), record.source
+        if source is None:
+            return Trace(
+                source=number,
+                fingerprint=record.fingerprint,
+                position=record.acknowledged,
+                marker=record.marker,
+                marks=self._departed.marks(number),
+                exact=self._departed.is_exact(number),
+            )
+        return Trace(
+            source=number,
+            fingerprint=record.fingerprint,
+            position=source.position,
+            marker=Marker.of(source.tail),
+            marks=tuple(source.marks),
+            exact=source.read_out,
         )
-        copy.renamed_away = True
-        return copy
 
-    def _inherit(self, heir: int, original: SourceRecord) -> None:
-        """What is settled beyond the original's checkpoint, or unknown, is so in its copy."""
-        settled = original.checkpoint(heir).beyond
-        if settled:
-            self._record(Settled(None, settled))
-        for intent in list(self._ledger.intents.values()):
-            if any(span.source == original.source for span in intent.spans):
-                self._record(renumbered(intent, {original.source: heir}))
+    def _is_reachable(self, number: int) -> bool:
+        """Can the source be read where it is, or has it been read to its end there?"""
+        source = self.sources.get(number)
+        if source is None or source.superseded or source.rest_since is not None:
+            return False
+        return self._descriptors.holds(source) or source.missing_since is None
+
+    def _continue_in(
+        self, number: int, candidate: Candidate, rule: LogRule, now: float, now_ms: int
+    ) -> Source:
+        """The source's content is in this file by now: it goes on there where it stood."""
+        found = candidate.found
+        source = self.sources.get(number)
+        record = self._ledger.sources[number]
+        read_to = record.acknowledged if source is None else source.position
+        log.info(
+            "source_continues_in_copy",
+            path=record.path,
+            copy=found.path,
+            read_to=read_to,
+            size=candidate.size,
+        )
+        if candidate.size < read_to:
+            # A copy that is shorter than what was read: known by a record of its own from now on.
+            feeds = (StreamKey(*record.feeds), record.claim.task or "")
+            size = candidate.size
+            copy = self._claim(candidate, rule, now, now_ms, feeds=feeds, start=size)
+            copy.renamed_away = True
+            if source is not None:
+                source.copy = copy
+                copy.again.extend(source.again)
+                source.again.clear()
+            return copy
+        self._wake_up(record)
+        self._record(SourceMoved(number, found.path, candidate.inode))
+        self._kin.add(number, found.path, rule.match.rotated)
+        if source is None:
+            before = candidate.before[record.acknowledged]
+            source = self._add(record, replace(candidate, record=record, tail=before), rule, now)
+        else:
+            self._move(source, candidate, now)
+        source.renamed_away = True
+        return source
+
+    def _move(self, source: Source, candidate: Candidate, now: float) -> None:
+        """Let a living source go on in another file."""
+        self._descriptors.close(source)
+        self._let_go_names(source)
+        found = candidate.found
+        missed = source.size - max(candidate.size, source.position)
+        if missed > 0:
+            # Written after the copy was made and before the truncation, seen and not read.
+            self._totals.bytes_gone += missed
+            start = source.size - missed
+            log.warning("bytes_gone", path=source.path, start=start, end=source.size)
+        source.size = max(candidate.size, source.position)
+        source.archive = candidate.archive
+        source.entry_inode = found.inode
+        source.superseded = source.deleted = source.exhausted = False
+        source.missing_since = source.rest_since = source.shrunk_at = None
+        source.seen_to = source.position
+        source.modified_ns = -1
+        self._by_inode[found.root, found.inode] = source
+        self._by_inode[found.root, source.inode] = source
+        self._take_name(found.path, source, now)
+        self.fingerprint(source, candidate.head)
+        self.revive(source, now)
+
+    def _bereave(self, source: Source, now: float) -> None:
+        """Its file holds its content no longer; perhaps another one does."""
+        self._end(source)
+        self._let_go_names(source)
+        if not source.renamed_away:
+            source.renamed_away = True
+            self._totals.rotations += 1
+        source.superseded = True
+        source.rest_since = now
+
+    def _let_go_names(self, source: Source) -> None:
+        for inode in ((source.record.claim.root, n) for n in (source.inode, source.entry_inode)):
+            if self._by_inode.get(inode) is source:
+                del self._by_inode[inode]
+        if self._by_path.get(source.path) is source:
+            del self._by_path[source.path]
+
+    def _wake_up(self, record: SourceRecord) -> None:
+        """It is dormant no longer: its old inode number means nothing any more."""
+        self._departed.discard(record.source)
+        dormant = self._dormant.get((record.claim.root, record.claim.inode), [])
+        if record in dormant:
+            dormant.remove(record)
 
     def _is_left_alone(self, candidate: Candidate) -> bool:
         """A rotated file from before the state directory that no include takes."""
@@ -528,7 +759,6 @@ class Catalogue:
         *,
         feeds: tuple[StreamKey, str] | None = None,
         start: int | None = None,
-        inherits: SourceRecord | None = None,
     ) -> Source:
         found = candidate.found
         # A rotated file is claimed under the name it had: that is whose stream it belongs to.
@@ -537,7 +767,9 @@ class Catalogue:
         if start is None:
             start = 0
             if self.at_first_start and rule.start_at == "end":
-                start = last_line_start(found.path, candidate.size)
+                start = candidate.size
+                if candidate.archive is None:
+                    start = last_line_start(found.path, candidate.size)
         entry = SourceClaimed(
             source=self._ledger.next_source,
             root=found.root,
@@ -551,8 +783,6 @@ class Catalogue:
             at_ms=now_ms,
         )
         self._record(entry)
-        if inherits is not None:
-            self._inherit(entry.source, inherits)
         self._totals.sources_claimed += 1
         log.info("source_claimed", path=found.path, group=key.group, stream=key.stream, start=start)
         return self._add(self._ledger.sources[entry.source], candidate, rule, now)
@@ -594,12 +824,18 @@ class Catalogue:
             order=candidate.modified,
             grew_at=now,
             renamed_away=self._was_renamed_away(found, record, candidate),
+            archive=candidate.archive,
         )
         self._pass_over(source)
+        if record.acknowledged:
+            source.marks.append((record.acknowledged, record.marker))
         source.seen_to = source.position
         source.size = max(source.position, candidate.size)
         if found.path != record.path:
             self._record(SourceMoved(record.source, found.path))
+        self._kin.add(source.id, found.path, rule.match.rotated)
+        if found.base is not None:
+            self._kin.add(source.id, found.base, "off")
         self.sources[source.id] = source
         self.passed_over.pop(found.path, None)
         self._by_inode[found.root, found.inode] = source
@@ -652,13 +888,34 @@ class Catalogue:
         """Does, or did, a sidecar of this state directory run in a task of this id?"""
         return task in self._tasks
 
-    def _forget(self, source: Source) -> None:
+    def _forget(self, source: Source, now: float) -> None:
+        """Let go of it; what tells a copy or an archive of it is remembered for a while."""
         self.farewell(source)
         self.report_again.append(source.path)
+        self.report_again += self._copies.pop(source.id, ())
         del self.sources[source.id]
-        for inode in ((source.record.claim.root, n) for n in (source.inode, source.entry_inode)):
-            if self._by_inode.get(inode) is source:
-                del self._by_inode[inode]
-        if self._by_path.get(source.path) is source:
-            del self._by_path[source.path]
-        self._record(SourceForgotten(source.id))
+        self._let_go_names(source)
+        if source.archive is not None or source.rule.match.rotated == "off":
+            self._expire(source.id)
+            return
+        cause = REPLACED if source.superseded else GONE
+        marks, exact = tuple(source.marks), source.read_out
+        self._depart(source.record, cause, now, marks=marks, exact=exact)
+
+    def _depart(
+        self,
+        record: SourceRecord,
+        cause: int,
+        now: float,
+        *,
+        marks: tuple[tuple[int, Marker], ...] = (),
+        exact: bool = False,
+    ) -> None:
+        self._record(SourceMoved(record.source, record.path, cause))
+        if record.acknowledged and not marks:
+            marks = ((record.acknowledged, record.marker),)
+        self._departed.add(record.source, now=now, marks=marks, exact=exact)
+
+    def _expire(self, number: int) -> None:
+        self._kin.remove(number)
+        self._record(SourceForgotten(number))

@@ -8,41 +8,31 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Iterator
 
 from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.ledger import SourceRecord
 from sidecar.sources.descriptors import open_file
-from sidecar.sources.rules import LogRule
+from sidecar.sources.discovery import Found
 from sidecar.sources.siblings import base_names, is_compressed
 from sidecar.sources.source import Source
 
 
-def beside(path: str, rule: LogRule) -> Iterator[str]:
-    """Paths in the same directory whose names a rotation may have made from this one, the most
-    lately written first."""
-    directory, name = os.path.split(path)
+def beside(source: Source, bases: set[str]) -> list[Found]:
+    """What lies in the same directory under a name that a rotation may have given."""
+    directory = os.path.dirname(source.path)
+    rule, root = source.rule.match, source.record.claim.root
     found = []
     with os.scandir(directory or ".") as entries:
         for entry in entries:
-            if is_compressed(entry.name) or name not in base_names(entry.name, rule.match.rotated):
-                continue
-            try:
-                if entry.is_file():
-                    found.append((_modified_ns(entry.path), entry.path))
-            except OSError:
-                continue
-    for _, sibling in sorted(found, reverse=True):
-        yield sibling
-
-
-def _modified_ns(path: str) -> int:
-    """Opened anew: over NFS an entry's `stat` is up to half a minute late."""
-    descriptor = open_file(path)
-    try:
-        return os.fstat(descriptor).st_mtime_ns
-    finally:
-        os.close(descriptor)
+            for name in base_names(entry.name, rule.rotated):
+                base = os.path.join(directory, name)
+                if base in bases and entry.is_file():
+                    included = rule.takes(entry.path) is not None
+                    compressed = is_compressed(entry.name)
+                    each = Found(entry.path, rule, root, entry.inode(), base, included, compressed)
+                    found.append(each)
+                    break
+    return found
 
 
 class Likeness(enum.Enum):
@@ -91,6 +81,36 @@ def goes_on(path: str, record: SourceRecord, position: int, tail: bytes = b"") -
     return before.endswith(tail) if tail else position == 0 or record.marker.matches(before)
 
 
+def has_changed(source: Source, held: int | None) -> bool:
+    """Does the source's file hold other content by now than what was read of it?
+
+    `held` is a descriptor of it, if there is one.
+    """
+    try:
+        descriptor = os.dup(held) if held is not None else open_file(source.path)
+    except OSError:
+        return False
+    try:
+        seen = os.fstat(descriptor)
+        if seen.st_ino != source.inode:
+            return False
+        return not _holds(descriptor, seen.st_size, source)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _holds(descriptor: int, size: int, source: Source) -> bool:
+    """Is the file still what was seen and read of it?"""
+    if size < max(source.size, source.position):
+        return False
+    length, known = len(source.tail), source.record.fingerprint
+    if os.pread(descriptor, length, source.position - length) != source.tail:
+        return False
+    return known is None or known.matches(os.pread(descriptor, known.length, 0))
+
+
 def _is_being_made(path: str, original: Source) -> bool:
     """Is it the beginning of what the original holds? A copy in the making is never longer."""
     try:
@@ -101,8 +121,8 @@ def _is_being_made(path: str, original: Source) -> bool:
         seen, of_whole = os.fstat(copy), os.fstat(whole)
         if of_whole.st_ino != original.inode:
             return False
-        if of_whole.st_size < original.position:
-            return True  # truncated just now: the copy was not whole yet when it was opened
+        if not _holds(whole, of_whole.st_size, original):
+            return True  # truncated just now: whose copy it is shows when that was noticed
         if seen.st_size > of_whole.st_size:
             return False
         length = min(MARKER_LENGTH, seen.st_size)

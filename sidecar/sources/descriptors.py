@@ -39,6 +39,11 @@ class Descriptors:
     def holds(self, source: Source) -> bool:
         return source.id in self._open
 
+    def held(self, source: Source) -> int | None:
+        """The source's descriptor, if there is one; it may lead to a file without a name."""
+        held = self._open.get(source.id)
+        return held[0] if held is not None else None
+
     def of(self, source: Source) -> int:
         """The source's descriptor, opened and checked anew where it was closed.
 
@@ -81,6 +86,8 @@ class Descriptors:
 
     def _check_content(self, source: Source, descriptor: int) -> None:
         """An inode number is used again after a deletion, and a file may be written anew."""
+        if source.archive is not None:
+            return  # the bytes before the position are compared when it is read
         fingerprint = source.record.fingerprint
         if fingerprint is not None and fingerprint.length:
             self._totals.data_operations += 1

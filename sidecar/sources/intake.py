@@ -90,8 +90,8 @@ class Intake:
 
     @property
     def has_unread(self) -> bool:
-        """Is a source waiting for its turn?"""
-        return bool(self._ready)
+        """Is a source waiting for its turn, or an archive being looked through?"""
+        return bool(self._ready) or self.catalogue.archives.is_busy
 
     def discover(self, now: float, now_ms: int, *, everything: bool = False) -> None:
         """Scan what is due and take in what changed; the first time all there is."""
@@ -107,6 +107,8 @@ class Intake:
         if self.catalogue.is_new:
             self.catalogue.is_new = self.catalogue.at_first_start = False
             self.artifacts.miss(now)
+        for source in self.catalogue.look_through(now, now_ms):
+            self._give_turn(source)
         for path in moved_in:
             self.artifacts.touched(path, now, renamed_into_place=True)
 
@@ -215,7 +217,12 @@ class Intake:
 
     def next_due(self) -> float:
         """Monotonic time of the next scan, look or artifact."""
-        dues = (self._looks.next_due(), self.discovery.next_due(), self.artifacts.next_due())
+        dues = (
+            self._looks.next_due(),
+            self.discovery.next_due(),
+            self.artifacts.next_due(),
+            self.catalogue.archives.next_due(),
+        )
         return min(dues)
 
     def _scan(self, now: float, now_ms: int, *, everything: bool) -> None:

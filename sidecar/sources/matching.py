@@ -66,6 +66,8 @@ class Found:
     inode: int
     base: str | None = None
     included: bool = True
+    compressed: bool = False
+    """Does the name say that it is an archive?"""
 
 
 class Refusal(NamedTuple):
@@ -125,12 +127,10 @@ def _as_log(path: str, name: str, inode: int, rule: Rule) -> Found | Refusal:
     if excluded := rule.excludes(path):
         return Refusal("excluded", rule, excluded)
     if base is not None:
-        # A compressed sibling holds what was read from the file it was made of.
-        if is_compressed(name):
-            return Refusal("compressed", rule, base=base[0])
-        return Found(path, rule, base[1].root, inode, base[0], glob is not None)
+        included = glob is not None
+        return Found(path, rule, base[1].root, inode, base[0], included, is_compressed(name))
     assert glob is not None
-    return Found(path, rule, glob.root, inode)
+    return Found(path, rule, glob.root, inode, compressed=is_compressed(name))
 
 
 def _base(path: str, name: str, rule: Rule) -> tuple[str, Glob] | None:

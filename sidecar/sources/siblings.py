@@ -1,10 +1,15 @@
-"""Which names a rotation gives to a file: NAME.N, NAME-DATE and NAME.DATE, each also .gz."""
+"""Which names a rotation gives to a file: NAME.N, NAME-DATE and NAME.DATE, each also .gz.
+
+NAME.gz is a sibling too: files that have a date in their name are compressed without a rotation.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 import re
 from typing import Literal
+
+COMPRESSED = ".gz"
 
 _DATE = r"\d{4}-?\d{2}-?\d{2}(?:[-_T.]?\d{2}(?:[-:_.]?\d{2}){0,2}|-\d{10})?"
 _ROTATED = re.compile(rf"(?P<name>.+?)(?:\.\d{{1,6}}|[-.]{_DATE}(?:\.\d{{1,6}})?)(?P<gz>\.gz)?\Z")
@@ -22,11 +27,12 @@ def base_names(name: str, rotated: Rotated) -> list[str]:
         return []
     if rotated == "auto":
         match = _ROTATED.match(name)
-        return [match["name"]] if match else []
+        bare = [name.removesuffix(COMPRESSED)] if is_compressed(name) and len(name) > 3 else []
+        return [match["name"], *bare] if match else bare
     if any(fnmatch.fnmatchcase(name, pattern) for pattern in rotated):
         return [name[:end] for end in range(len(name) - 1, 0, -1) if name[end] in ".-_"]
     return []
 
 
 def is_compressed(name: str) -> bool:
-    return name.endswith(".gz")
+    return name.endswith(COMPRESSED)

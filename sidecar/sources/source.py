@@ -11,6 +11,7 @@ import structlog
 
 from sidecar.model.assembler import Assembler
 from sidecar.model.batch import StreamKey
+from sidecar.model.fingerprint import Marker
 from sidecar.model.ledger import SourceRecord
 from sidecar.model.records import Resume
 from sidecar.sources.rules import LogRule
@@ -27,6 +28,9 @@ MOST_MARKS = 64
 """How finely and how far back a source remembers its growth, to tell how old its backlog is."""
 
 MOST_ANCHORS = 8
+
+MOST_POSITIONS = 16
+"""Earlier positions that a source remembers, to tell a copy that is shorter than what was read."""
 
 IDLE_AFTER = 60.0
 """Seconds without growth after which a source is called idle."""
@@ -77,6 +81,8 @@ class Source:
     seen_to: int = 0
     """End of what has been read without finding a whole line in it."""
     modified_ns: int = -1
+    time_tells: bool = False
+    """Was `modified_ns` old enough when it was seen, that a later write must have changed it?"""
     changed_ns: int = -1
     """When its attributes changed last: a rename shows here, over NFS too."""
     ask_server: bool = False
@@ -116,6 +122,12 @@ class Source:
     """Nothing more will be read: truncated, replaced, or finished and let go."""
     superseded: bool = False
     """Its file holds other content by now, which is another source."""
+    rest_since: float | None = None
+    """Since when a copy or an archive is looked for that holds what was not read of it."""
+    archive: tuple[int, int] | None = None
+    """Its file is an archive with this size and time in ns; all offsets are the content's."""
+    marks: list[tuple[int, Marker]] = field(default_factory=list)
+    """Earlier positions: a copy may have been made before the last bytes were written and read."""
     queued: bool = False
     problem: str | None = None
     failures: int = 0
@@ -159,7 +171,8 @@ class Source:
     @property
     def unsettled(self) -> int:
         """Bytes that are neither acknowledged, rejected, filtered nor gone."""
-        end = self.position if self.over else max(self.size, self.position)
+        read_only = self.over and self.rest_since is None
+        end = self.position if read_only else max(self.size, self.position)
         return end - self.record.claim.start - sum(self.record.settled_bytes.values())
 
     @property
@@ -182,6 +195,17 @@ class Source:
         anchor = (self.position, crc32(self.tail))
         if self.tail and anchor not in self.anchors[-1:]:
             self.anchors = [*self.anchors[1 - MOST_ANCHORS :], anchor]
+
+    @property
+    def read_out(self) -> bool:
+        """Was it read to the very end, and its file deleted since?"""
+        return self.over and self.deleted and not self.superseded and self.rest_since is None
+
+    def mark(self) -> None:
+        """Remember the position by the bytes before it; of what is long past, less and less."""
+        if len(self.marks) >= MOST_POSITIONS:
+            del self.marks[1 : MOST_POSITIONS // 2 : 2]
+        self.marks.append((self.position, Marker.of(self.tail)))
 
     def note_growth(self, now: float) -> None:
         """The file was seen to be larger than before."""

@@ -20,6 +20,7 @@ from sidecar.model.assembler import Assembler
 from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records, Resume
+from sidecar.sources.archive import ArchiveReader
 from sidecar.sources.descriptors import Changed, Descriptors, Moved, open_file
 from sidecar.sources.looks import Looks, Seen
 from sidecar.sources.source import Again, Source, note_several_writers
@@ -33,6 +34,12 @@ make the others wait."""
 
 MOST_READ_BYTES = 8 * 1024 * 1024
 """A turn's bound while a line is longer than `READ_BYTES`: several of the longest events."""
+
+MOST_READERS = 8
+"""Archives that are kept half read at a time; another one begins anew when it is read on."""
+
+CLOCK_TICK_MS = 1_000
+"""So old a file's time has to be before it can tell that nothing was written since."""
 
 CONFIRM_AFTER = 0.05
 """Seconds between seeing a smaller size and believing it: a fresh look decides."""
@@ -74,6 +81,7 @@ class Tailer:
         self._descriptors = descriptors
         self._looks = looks
         self._totals = totals
+        self._readers: dict[int, ArchiveReader] = {}
 
     def turn(self, source: Source, now: float, now_ms: int) -> Turn:
         """Look at the source, and read at most one portion. Never raises for the volume's faults.
@@ -82,7 +90,11 @@ class Tailer:
         """
         try:
             seen, descriptor = self._seen(source)
-            turn = self._look(source, descriptor, seen, now, now_ms)
+            if source.archive is None:
+                turn = self._look(source, descriptor, seen, now, now_ms)
+            else:
+                source.looked_at = now
+                turn = self._read(source, descriptor, now, now_ms) if source.unread else Turn()
         except Moved:
             return Turn(verdict=Verdict.MOVED)
         except Changed:
@@ -130,8 +142,7 @@ class Tailer:
     ) -> Turn:
         """Read up to an end inside an over-long line: what follows shows that it is no line's."""
         length = end - part.position + part.rule.assembly.window
-        data = os.pread(descriptor, length, part.position)
-        self._totals.data_operations += 1
+        data = self._pread(part, descriptor, length, part.position)
         self._totals.read_bytes += len(data)
         start, resume = part.position, part.assembler.resume
         records = part.assembler.feed(data, start, now_ms)
@@ -145,8 +156,7 @@ class Tailer:
     def _part(self, source: Source, descriptor: int, wanted: Again) -> Source:
         """A source of its own, from `start` to `end`, whose every NUL was believed before."""
         length = min(MARKER_LENGTH, wanted.start)
-        before = os.pread(descriptor, length, wanted.start - length)
-        self._totals.data_operations += 1
+        before = self._pread(source, descriptor, length, wanted.start - length)
         assembler = Assembler(
             source.rule.assembly,
             stream=source.key.stream,
@@ -167,10 +177,13 @@ class Tailer:
             tail=before,
             seen_to=wanted.start,
             nul_believed_to=wanted.end,
+            archive=source.archive,
         )
 
     def measure(self, source: Source, now: float) -> None:
         """Note how far the file has grown, without reading it."""
+        if source.archive is not None:
+            return
         try:
             size = self._seen(source)[0].st_size
         except (OSError, Moved, Changed):
@@ -183,8 +196,7 @@ class Tailer:
     def head(self, source: Source) -> bytes:
         """The file's first bytes, for the fingerprint; empty when they cannot be read."""
         try:
-            self._totals.data_operations += 1
-            return os.pread(self._descriptors.of(source), fingerprint.FULL, 0)
+            return self._pread(source, self._descriptors.of(source), fingerprint.FULL, 0)
         except (OSError, Moved, Changed):
             return b""
 
@@ -217,9 +229,11 @@ class Tailer:
             source.note_growth(now)
             source.exhausted = False
         source.looked_at = now
-        source.modified_ns = seen.st_mtime_ns
         stirred = not written and source.changed_ns not in (-1, seen.st_ctime_ns)
-        source.changed_ns = seen.st_ctime_ns
+        # Another write in the same tick of the file system's clock would leave the time as it is.
+        written = written or not source.time_tells
+        source.modified_ns, source.changed_ns = seen.st_mtime_ns, seen.st_ctime_ns
+        source.time_tells = now_ms - seen.st_mtime_ns // 1_000_000 > CLOCK_TICK_MS
         if source.unread == 0:
             if written and not self._same_tail(source, descriptor):
                 return self._other_content(source, descriptor)
@@ -316,12 +330,13 @@ class Tailer:
         if source.nul_at >= 0 and self._looks.revalidates(source.record.claim.root):
             # What the client has of a page that was being written may lack what came since.
             os.posix_fadvise(descriptor, source.position, 0, os.POSIX_FADV_DONTNEED)
-        data = os.pread(descriptor, length + before, source.position - before)
-        self._totals.data_operations += 1
+        data = self._pread(source, descriptor, length + before, source.position - before)
         self._totals.read_bytes += len(data)
-        if data[:before] != source.tail:
+        if data[:before] != source.tail or not self._begins_alike(source, data):
             return self._other_content(source, descriptor)
         data = data[before:]
+        if source.archive is not None and not data:
+            return Turn(verdict=Verdict.REPLACED)  # it does not hold any more what it held
         read_to = source.position + len(data)
         at_end = read_to >= source.size
         start = source.position
@@ -336,7 +351,9 @@ class Tailer:
             close=complete or (close and at_end),
             finished=complete,
         )
-        source.tail = (source.tail + data[: source.position - start])[-64:]
+        if source.position > start:
+            source.tail = (source.tail + data[: source.position - start])[-64:]
+            source.mark()
         source.drop_anchor()
         source.seen_to = read_to
         # Whole lines of an open group are no incomplete line: they wait for its end alone.
@@ -347,12 +364,30 @@ class Tailer:
         more = source.seen_to < source.size and (portion is not None or source.nul_at < 0)
         return Turn(portion, more)
 
+    def _pread(self, source: Source, descriptor: int, length: int, at: int) -> bytes:
+        """Bytes of the source's content, wherever it is."""
+        self._totals.data_operations += 1
+        if source.archive is None:
+            return os.pread(descriptor, length, at)
+        reader = self._readers.pop(source.id, None) or ArchiveReader()
+        self._readers[source.id] = reader
+        if len(self._readers) > MOST_READERS:
+            del self._readers[next(iter(self._readers))]
+        return reader.pread(descriptor, length, at)
+
+    @staticmethod
+    def _begins_alike(source: Source, data: bytes) -> bool:
+        """Are a file's first bytes, read only now, those that it was known by?"""
+        known = source.record.fingerprint
+        if known is None or source.position - len(source.tail) > 0:
+            return True
+        return len(data) < known.length or known.matches(data[: known.length])
+
     def _pass_settled(self, source: Source, descriptor: int) -> None:
         """Go on behind what an earlier run had settled out of order."""
         _, end, resume = source.settled_ahead.popleft()
         length = min(MARKER_LENGTH, end)
-        source.tail = os.pread(descriptor, length, end - length)
-        self._totals.data_operations += 1
+        source.tail = self._pread(source, descriptor, length, end - length)
         source.assembler = Assembler(
             source.rule.assembly,
             stream=source.key.stream,
@@ -365,8 +400,7 @@ class Tailer:
     def _line_may_end(self, source: Source, descriptor: int, known: int) -> bool:
         """Look only at what is new of a long incomplete line: reading it whole each time it grows
         would cost its square."""
-        fresh = os.pread(descriptor, READ_BYTES, source.seen_to)
-        self._totals.data_operations += 1
+        fresh = self._pread(source, descriptor, READ_BYTES, source.seen_to)
         self._totals.read_bytes += len(fresh)
         if b"\n" in fresh or known + len(fresh) > source.rule.assembly.max_event_bytes:
             return True

@@ -258,7 +258,8 @@ class Shipping:
             return
         self._is_over = True
         self.shipper.intake.watch.close()
-        self.shipper.intake.catalogue._descriptors.close_all()
+        self.shipper.delivery._senders.close()
+        self.shipper.intake.catalogue.close()
         self.shipper.checkpoints.letters.close()
         if not self._is_drained:
             # After a drain it is closed already, and the number may be another file's.
