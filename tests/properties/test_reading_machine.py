@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -214,6 +215,7 @@ def short(messages: object) -> list[str]:
     return [str(message).rstrip("x ") for message in messages]  # type: ignore[attr-defined]
 
 
+@pytest.mark.timeout(600 + PROGRAMS)
 def test_h01_random_programs_lose_and_double_nothing() -> None:
     """Whatever a writer, a rotation, a compression and restarts do, in whatever order, each line
     that still exists is delivered once, and the others are counted where they were seen.
