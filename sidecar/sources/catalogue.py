@@ -518,6 +518,8 @@ class Catalogue:
         self._dormant.pop((found.root, candidate.inode), None)
         if candidate.record is not None:
             return self._add(candidate.record, candidate, rule, now)
+        if self._is_of_finished(candidate):
+            return None
         original = self._original_of(candidate)
         if original is not None and self._is_reachable(original):
             self._copies.setdefault(original, set()).add(found.path)
@@ -546,6 +548,11 @@ class Catalogue:
             log.info("source_replaced", path=record.path, read_to=record.acknowledged)
             self._wake_up(record)
             self._depart(record, REPLACED, now)
+
+    def _is_of_finished(self, candidate: Candidate) -> bool:
+        """Is it the archive of a source that was finished and forgotten?"""
+        known = self._ledger.archives.get((candidate.found.root, candidate.inode))
+        return known is not None and candidate.archive == (known.bytes, known.modified_ns)
 
     def _original_of(self, candidate: Candidate) -> int | None:
         """The source whose content the file holds, wherever that one is now."""

@@ -102,6 +102,9 @@ class Removal:
             if not _is_rotated_and_settled(source):
                 continue
             self._note_finished(source.record)
+            if source.archive is not None:
+                self._note_archive(source)
+                continue
             finished = source.record.finished
             if finished is None or not self._may_look(source.path, finished[1], now, now_ms):
                 continue
@@ -144,6 +147,17 @@ class Removal:
     def _note_finished(self, record: SourceRecord) -> None:
         if record.finished is None or record.finished[0] != record.acknowledged:
             self._record(SourceFinished(record.source, record.acknowledged, self._now_ms))
+
+    def _note_archive(self, source: Source) -> None:
+        """It was read out of an archive, which is removed as others are."""
+        root, inode = source.record.claim.root, source.inode
+        if source.archive is None or (root, inode) in self._ledger.archives:
+            return
+        if source.record.finished is not None:
+            size, modified_ns = source.archive
+            at_ms = source.record.finished[1]
+            path = source.path
+            self._record(ArchiveFinished(root, path, inode, size, modified_ns, at_ms))
 
     def _look_for_archive(self, record: SourceRecord, rule: LogRule) -> bool:
         root = record.claim.root

@@ -282,6 +282,7 @@ def test_compressed_siblings_go_too(tmp_path: Path, when: str) -> None:
         foreign = sidecar.logs / "a.log.7.gz"
         foreign.parent.mkdir()
         foreign.write_bytes(gzip.compress(b"never shipped\n" * 100))
+        os.utime(foreign, (1, 1))
         away = rotated(sidecar)
         sidecar.pass_time(120, each=1)
         if when == "stopped":

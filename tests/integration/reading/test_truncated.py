@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 from unittest import mock
@@ -242,3 +243,29 @@ def test_t01_truncated_by_a_writer_that_does_not_append(
             sidecar.start()
         sidecar.pass_time(8)
         assert sidecar.messages("app.log") == lines("old", 5) + lines("new", 5)
+
+
+@pytest.mark.parametrize("late", [0, 3])
+@pytest.mark.parametrize("count", [3, LONG])
+def test_t02_copy_is_seen_before_the_truncation(
+    tmp_path: Path, log: Path, count: int, late: int
+) -> None:
+    """A copy that is found while its original still lives is left alone; `late` lines written and
+    read after it was made make it no new file when the original is truncated.
+
+    Catches: taking what lies beside a living file for a new one.
+    """
+    append(log, expected := lines("copied " + "x" * 20, count))
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        shutil.copy2(log, log.with_name("app.log.1"))
+        append(log, more := lines("late", late))
+        sidecar.settle()
+        os.truncate(log, 0)
+        append(log, ["new"])
+        sidecar.pass_time(5)
+        for clean in (True, False):
+            sidecar.restart(clean=clean)
+            sidecar.pass_time(5)
+        assert sidecar.messages("app.log") == [*expected, *more, "new"]
+        assert sidecar.streams() == ["app.log"]
