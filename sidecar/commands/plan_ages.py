@@ -7,11 +7,14 @@ its end, and the counts are projected; the plan says which it was.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sidecar.delivery.encode import MAX_AGE_MS, MAX_AHEAD_MS
 from sidecar.model.assembler import Assembler
 from sidecar.model.records import NO_TIME
+from sidecar.sources.archive import reader
 from sidecar.sources.opening import open_file
 from sidecar.sources.source import Source
 
@@ -65,11 +68,12 @@ class Counter:
         except OSError:
             return ages
         try:
+            read = partial(reader(source.archive), descriptor)
             for start in starts:
-                data = os.pread(descriptor, min(length, end - start), start)
+                data = read(min(length, end - start), start)
                 self._left -= len(data)
                 ages.counted_bytes += len(data)
-                self._assemble(source, data, start, ages, descriptor)
+                self._assemble(source, data, start, ages, read)
         except OSError:
             return ages
         finally:
@@ -77,14 +81,14 @@ class Counter:
         return _projected(ages)
 
     def _assemble(
-        self, source: Source, data: bytes, start: int, ages: Ages, descriptor: int
+        self, source: Source, data: bytes, start: int, ages: Ages, read: Callable[[int, int], bytes]
     ) -> None:
         at_begin = start == source.record.acknowledged
         if not at_begin:
             # Somewhere in a line: the next one is the first that counts.
             skipped = data.find(b"\n") + 1
             data, start = data[skipped:], start + skipped
-        before = os.pread(descriptor, min(HEAD_BYTES, start), max(0, start - HEAD_BYTES))
+        before = read(min(HEAD_BYTES, start), max(0, start - HEAD_BYTES))
         assembler = Assembler(
             source.rule.assembly,
             stream=source.key.stream,

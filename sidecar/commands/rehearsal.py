@@ -15,6 +15,7 @@ from sidecar.model.journal import Entry
 from sidecar.model.ledger import Ledger
 from sidecar.registry.survey import Survey, survey
 from sidecar.settings import Settings
+from sidecar.sources.archives import DAMAGE_PATIENCE
 from sidecar.sources.artifacts import ArtifactRule
 from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.descriptors import Descriptors
@@ -102,6 +103,7 @@ def rehearse(
             found[each.path] = each
     candidates = [each for each in found.values() if each.rule.kind == "log"]
     catalogue.admit(candidates, 0.0, int(now * 1000))
+    _look_through_archives(catalogue, int(now * 1000))
     return Rehearsal(
         known=known,
         discovery=discovery,
@@ -113,3 +115,14 @@ def rehearse(
         mounts=mounts,
         now=now,
     )
+
+
+def _look_through_archives(catalogue: Catalogue, now_ms: int) -> None:
+    """Each to its end; the clock goes on without anybody waiting for it."""
+    now = 0.0
+    while (due := catalogue.archives.next_due()) < float("inf"):
+        if not catalogue.archives.is_busy:
+            now = max(now, due)
+        if now > 2 * DAMAGE_PATIENCE:
+            return
+        catalogue.look_through(now, now_ms)

@@ -10,6 +10,7 @@ from pathlib import Path
 from sidecar.model.assembler import Assembler
 from sidecar.model.ledger import SourceRecord
 from sidecar.model.records import Records, Resume
+from sidecar.sources.archive import reader
 from sidecar.sources.descriptors import open_file
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Source
@@ -76,11 +77,14 @@ def _of_file(
     descriptor = open_file(source.path)
     try:
         seen = os.fstat(descriptor)
-        if seen.st_ino != source.inode or seen.st_size < (end or 0):
+        too_short = source.archive is None and seen.st_size < (end or 0)
+        if seen.st_ino != source.inode or too_short:
             raise FileNotFoundError(2, "another file by now", source.path)
 
+        pread = reader(source.archive)
+
         def read(length: int, start: int) -> bytes:
-            return os.pread(descriptor, length, start)
+            return pread(descriptor, length, start)
 
         assembler = Assembler(
             source.rule.assembly,

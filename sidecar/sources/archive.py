@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Callable
 
 MAGIC = b"\x1f\x8b"
 
@@ -70,6 +71,11 @@ class Stream:
         data = os.pread(self.descriptor, INPUT_BYTES, self._at)
         self._at += len(data)
         return data
+
+
+def reader(archive: object | None) -> Callable[[int, int, int], bytes]:
+    """`pread` for the content of a file: of an archive the decompressed one."""
+    return os.pread if archive is None else ArchiveReader().pread
 
 
 class ArchiveReader:

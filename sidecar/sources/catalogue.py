@@ -519,6 +519,7 @@ class Catalogue:
         if candidate.record is not None:
             return self._add(candidate.record, candidate, rule, now)
         if self._is_of_finished(candidate):
+            self.passed_over[found.path] = "copy"
             return None
         original = self._original_of(candidate)
         if original is not None and self._is_reachable(original):
