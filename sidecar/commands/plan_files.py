@@ -174,7 +174,6 @@ def _refuse(plan: FilePlan, refusal: Refusal, rehearsal: Rehearsal) -> None:
         "temporary": "temporary",
         "own": "own",
         "unfinished": "temporary",
-        "compressed": "compressed",
     }.get(refusal.cause, "file")
     if refusal.cause == "temporary":
         plan.why = "a temporary name, of an editor or the NFS client"
@@ -186,9 +185,6 @@ def _refuse(plan: FilePlan, refusal: Refusal, rehearsal: Rehearsal) -> None:
         plan.why = f"{entry} would take it, but *.tmp, *.part and *.done are never artifacts"
     elif refusal.cause == "excluded" and refusal.glob is not None:
         plan.why = f"{entry} excludes it by {refusal.glob.pattern}"
-    elif refusal.cause == "compressed":
-        plan.base = refusal.base
-        plan.why = f"a compressed {refusal.base}: what was read from that is not shipped again"
     else:
         plan.why = _nearest(plan.path, rehearsal.rules, rehearsal)
 

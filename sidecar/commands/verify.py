@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -28,7 +27,7 @@ from sidecar.registry.state_directory import MEMBERS
 from sidecar.settings import load
 from sidecar.settings.quantities import Duration
 from sidecar.sources.candidate import last_line_start
-from sidecar.sources.matching import Refusal, Rule, judge
+from sidecar.sources.matching import Rule
 
 HEADINGS: Final = (
     *("GROUP", "STREAM", "FILES", "EXPECTED", "HELD", "LOST", "DUPLICATED"),
@@ -132,15 +131,6 @@ def _unread_siblings(rehearsal: Rehearsal) -> Iterator[tuple[str, str, Rule]]:
         found = rehearsal.found[path]
         if found.base is not None:
             yield path, found.base, found.rule
-    for directory in rehearsal.discovery.scanned():
-        try:
-            names = [entry.path for entry in os.scandir(directory) if entry.is_file()]
-        except OSError:
-            continue
-        for path in sorted(names):
-            verdict = judge(path, 0, rehearsal.rules, rehearsal.never)
-            if isinstance(verdict, Refusal) and verdict.base is not None and verdict.rule:
-                yield path, verdict.base, verdict.rule
 
 
 def _moment(since: str, now: float) -> int:

@@ -17,9 +17,7 @@ TEMPORARY_PREFIXES = (".nfs", ".#", "#", ".goutputstream-")
 UNFINISHED_SUFFIXES = (".tmp", ".part", ".done")
 """Names that never are artifacts (contract)."""
 
-Cause: TypeAlias = Literal[
-    "temporary", "own", "hidden", "unfinished", "excluded", "compressed", "unmatched"
-]
+Cause: TypeAlias = Literal["temporary", "own", "hidden", "unfinished", "excluded", "unmatched"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +69,11 @@ class Found:
 
 
 class Refusal(NamedTuple):
-    """Why no entry takes a name; `rule` and `glob` are those that decided, where some did.
-
-    For a compressed sibling `base` is the path of the file it was made of.
-    """
+    """Why no entry takes a name; `rule` and `glob` are those that decided, where some did."""
 
     cause: Cause
     rule: Rule | None = None
     glob: Glob | None = None
-    base: str | None = None
 
 
 _UNMATCHED = Refusal("unmatched")
@@ -99,7 +93,7 @@ def judge(path: str, inode: int, rules: Sequence[Rule], never: Sequence[str]) ->
     refusal = _UNMATCHED
     for rule in rules:
         verdict = (_as_artifact if rule.kind == "artifact" else _as_log)(path, name, inode, rule)
-        if isinstance(verdict, Found) or verdict.cause == "compressed":
+        if isinstance(verdict, Found):
             return verdict
         if refusal.cause == "unmatched":
             refusal = verdict

@@ -91,7 +91,7 @@ REFUSED = {
     "logs/.nfs0001.log": ("temporary", "temporary name"),
     "logs/a.log~": ("temporary", "temporary name"),
     "logs/notes.txt": ("file", "notes.txt does not match *.log"),
-    "logs/a.log.2.gz": ("compressed", "a compressed {volume}/logs/a.log"),
+    "logs/a.log.2.gz": ("rotated", "a rotated {volume}/logs/a.log from before"),
     "state/own.log": ("own", "state directory"),
     "other/b.log": ("file", "other does not match logs"),
     "artifacts/half.part": ("temporary", "never artifacts"),
@@ -108,6 +108,7 @@ def test_why_a_file_is_not_shipped(volume: Path, name: str) -> None:
     path = volume / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(gzip.compress(b"x\n") if name.endswith(".gz") else b"x\n")
+    os.utime(path, (1, 1))
     config = configured(
         volume,
         entry={"exclude": ["**/debug*"]},
