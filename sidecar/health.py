@@ -57,8 +57,8 @@ class Vitals:
 
     def beat(self, now: float) -> None:
         """The pump is alive; called at every step, also while it waits for another member."""
-        self._last_beat = now
-        self._alive_until = now + PUMP_STALLED_SECONDS
+        self._last_beat = max(self._last_beat, now)
+        self._alive_until = self._last_beat + PUMP_STALLED_SECONDS
 
     def first_scan_done(self) -> None:
         """Every root was looked at once: from now on the sidecar is ready."""
