@@ -1,5 +1,6 @@
 """What the guest gives its tests: two hosts, a server and a CloudWatch on another network."""
 
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ TEST_SECONDS = 300
 MEASURED = pytest.StashKey[list[str]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak-minutes", type=float, default=0.5, help="how long the soak goes on")
+    parser.addoption("--soak-seed", type=int, default=random.randrange(10**6))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Outside of the guest these tests would test nothing."""
     if not HOSTS.exists():
@@ -25,7 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A lease, a grace and a reconnection take their time, on one slow processor."""
     for item in items:
-        item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+        soak = 60.0 * item.config.getoption("soak_minutes") if "soak" in item.name else 0.0
+        item.add_marker(pytest.mark.timeout(TEST_SECONDS + soak))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

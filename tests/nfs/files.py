@@ -22,10 +22,13 @@ def append_and_delete(path: str, lines: Sequence[str]) -> None:
     Path(path).unlink()
 
 
-def rotate(path: str, to: str, lines: Sequence[str]) -> None:
-    """Rename the file away, and begin a new one with these lines."""
-    Path(path).rename(to)
-    append(path, lines)
+def rotate(path: str) -> None:
+    """As logrotate does: NAME.2 becomes NAME.3, NAME.1 becomes NAME.2, and NAME becomes NAME.1."""
+    generations = [Path(path)]
+    while generations[-1].exists():
+        generations.append(Path(f"{path}.{len(generations)}"))
+    for number in range(len(generations) - 1, 0, -1):
+        generations[number - 1].rename(generations[number])
 
 
 def copytruncate(path: str, to: str, lines: Sequence[str]) -> None:

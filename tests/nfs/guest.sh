@@ -8,7 +8,8 @@
 # folder for each state of what they are made from. Nothing else is written: the guest has the tree
 # and the checkout read-only, its volume in memory, and ends with the tests.
 #
-# LEASE=15 seconds of NFS lease and grace; SECONDS_AT_MOST=900; PIP names the pip that fills the tree.
+# LEASE=15 seconds of NFS lease and grace. SECONDS_AT_MOST=600: no test starts later; whatever hangs
+# then ends with the guest, some minutes after. PIP names the pip that fills the tree.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -18,6 +19,8 @@ SUITE=trixie
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/efs-cloudwatch-sidecar/nfs
 PACKAGES=mount,util-linux,kmod,iproute2,procps,nfs-kernel-server,nfs-common,netbase,python3
 KEEP_DAYS=14
+SECONDS_AT_MOST=${SECONDS_AT_MOST:-600}
+GUEST_SECONDS=$((SECONDS_AT_MOST + 360))
 PIP=${PIP:-.venv/bin/pip}
 
 say() { printf 'guest: %s\n' "$*" >&2; }
@@ -94,22 +97,25 @@ provide_guest() { # its folder is in $guest afterwards
 boot() { # with pytest's arguments
   run=$(mktemp -d)
   trap 'kill -KILL -- "-$kernel" 2>/dev/null || true; rm -rf "$run"' EXIT
+  trap 'exit 143' TERM
   printf '%q ' "$@" >"$run/arguments"
-  printf 'lease=%q checkout=%q\n' "${LEASE:-15}" "$PWD" >"$run/settings"
+  printf 'lease=%q checkout=%q seconds=%q\n' "${LEASE:-15}" "$PWD" "$SECONDS_AT_MOST" >"$run/settings"
   truncate -s 2G "$run/volume"
   mkfs.ext4 -q -F "$run/volume"
   cp $HERE/init.sh "$run/init"
   : >"$run/output"
   # A group of its own, which ends as a whole: each process of the guest is one of this machine's.
-  LD_PRELOAD=$guest/kernel/xstate.so TMPDIR=/dev/shm setsid timeout -k 5 "${SECONDS_AT_MOST:-900}" \
+  LD_PRELOAD=$guest/kernel/xstate.so TMPDIR=/dev/shm setsid timeout -k 5 $GUEST_SECONDS \
     "$guest/kernel/usr/bin/linux.uml" mem=1024M umid=guest uml_dir="$run/" rootfstype=hostfs \
     rootflags="$guest/root" ro init=/init ubda="$run/volume" con=null con0=null,fd:1 ssl=null \
     panic=1 quiet loglevel=3 -- "$run" \
     >"$run/console" 2>&1 </dev/null &
   kernel=$!
-  tail -n +1 -s 0.1 -f --pid=$kernel "$run/output"
+  tail -n +1 -s 0.1 -f --pid=$kernel "$run/output" &
+  # Unlike a command, a wait gives way to a trap.
   wait $kernel || true
-  [ -s "$run/status" ] || fail "the guest ended without a word, or took over ${SECONDS_AT_MOST:-900} s" "$run/console"
+  wait $! || true
+  [ -s "$run/status" ] || fail "the guest ended without a word, or took over $GUEST_SECONDS s" "$run/console"
   return "$(cat "$run/status")"
 }
 

@@ -82,7 +82,8 @@ done
 echo "init: up after $(cut -d ' ' -f 1 /proc/uptime) s"
 cd /checkout
 eval "set -- $(cat /boot/arguments)"
-setsid python3 -m pytest -p no:cacheprovider tests/nfs "$@" >/boot/output 2>&1 </dev/null
+setsid python3 -m pytest -p no:cacheprovider -o verbosity_assertions=2 --session-timeout="$seconds" \
+  tests/nfs "$@" >/boot/output 2>&1 </dev/null
 status=$?
 dmesg | tail -n 50 # to the console
 echo $status >/boot/status

@@ -7,7 +7,6 @@ three on each host, and streams that outlive the sidecar that began them.
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Sequence
 
@@ -58,7 +57,7 @@ def both_at_work(
     volume: Volume, first: HostSidecar, second: HostSidecar, writers: Sequence[tuple[Host, str]]
 ) -> None:
     """Each knows of both, and each has delivered lines."""
-    wait_for(lambda: alive(first) == alive(second) == 2, PATIENCE)
+    wait_for(lambda: alive(first) == alive(second) == 2)
     write(volume, writers, rounds=2)
     volume.wait_until_shipped()
     assert delivered(first) > 0
@@ -124,10 +123,9 @@ def test_m02_files_of_a_dead_host_that_nobody_claimed_are_found(
     """
     with volume.sidecar(a) as first, volume.sidecar(b) as second:
         both_at_work(volume, first, second, writers)
-        task = "task-a0"
-        a.do(os.makedirs, volume.path(task))
-        os.kill(first.pid, signal.SIGSTOP)
-        volume.write(a, f"{task}/last.log", 20)
+        a.do(os.makedirs, volume.path(first.task))
+        first.freeze()
+        volume.write(a, f"{first.task}/last.log", 20)
         first.kill()
         volume.wait_until_shipped()
         assert volume.complaints() == []
@@ -144,10 +142,10 @@ def test_m03_a_frozen_members_files_wait_for_it_or_are_taken_over(
     with volume.sidecar(a) as first, volume.sidecar(b) as second:
         both_at_work(volume, first, second, writers)
         write(volume, writers, rounds=3)
-        os.kill(first.pid, signal.SIGSTOP)
+        first.freeze()
         write(volume, writers, rounds=3)
         time.sleep(FENCED_SECONDS)
-        os.kill(first.pid, signal.SIGCONT)
+        first.thaw()
         write(volume, writers, rounds=3)
         volume.wait_until_shipped()
         assert volume.complaints() == []
@@ -173,7 +171,7 @@ def test_m03_a_host_that_is_cut_off_is_taken_over_and_joins_again(
         hanging.result(timeout=PATIENCE)
         write(volume, writers, rounds=3)
         volume.wait_until_shipped()
-        wait_for(lambda: alive(first) == alive(second) == 2, PATIENCE)
+        wait_for(lambda: alive(first) == alive(second) == 2)
         assert volume.complaints() == []
         assert (first.terminate(), second.terminate()) == (0, 0)
 
@@ -199,7 +197,7 @@ def test_m03_a_member_without_the_volume_sends_nothing_it_no_longer_owns(
         a.join()
         write(volume, writers, rounds=3)
         volume.wait_until_shipped()
-        wait_for(lambda: alive(first) == alive(second) == 2, PATIENCE)
+        wait_for(lambda: alive(first) == alive(second) == 2)
         assert volume.complaints() == []
         assert (first.terminate(), second.terminate()) == (0, 0)
 

@@ -19,11 +19,11 @@ def test_r01_a_file_renamed_and_made_anew_by_another_host_is_one_stream(
     volume.write(a, "w.log", 20)
     with volume.sidecar(b):
         volume.wait_until_shipped()
-        for generation in range(1, 4):
-            path, away = volume.path("w.log"), volume.path(f"w.log.{generation}")
+        path = volume.path("w.log")
+        for _ in range(3):
             a.do(files.append, path, volume.lines("w.log", 20))
             descriptor = a.do(os.open, path, os.O_WRONLY | os.O_APPEND)
-            a.do(os.rename, path, away)
+            a.do(files.rotate, path)
             # The writer has not noticed yet.
             a.do(os.write, descriptor, files.text(volume.lines("w.log", 20)))
             a.do(os.close, descriptor)

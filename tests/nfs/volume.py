@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ class HostSidecar(RunningSidecar):
     def __init__(self, host: Host, folder: Path, *arguments: Any) -> None:
         super().__init__(folder, *arguments, prefix=host.enter)
         self.host = host
+        self.task = folder.name
 
     def __exit__(self, *_: object) -> None:
         # What waits for a server in vain cannot be killed.
@@ -47,10 +49,15 @@ class HostSidecar(RunningSidecar):
         sizes = [each["size"] for each in self.status()["sources"] if each["path"] == path]
         return sizes[0] if sizes else -1
 
-    @property
-    def pid(self) -> int:
+    def freeze(self) -> None:
+        """SIGSTOP: from now on it does nothing, and its clocks go on."""
         assert self.process is not None
-        return self.process.pid
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def spend(self, operations: int) -> None:
         """Return when its looks have cost so many more."""
@@ -144,6 +151,6 @@ class Volume:
         """Kill every sidecar, and print what each said at last."""
         for sidecar in self.sidecars:
             sidecar.kill()
-            print(sidecar.log_path.parent.name)
+            print(sidecar.task)
             if sidecar.log_path.exists():
                 print(*sidecar.log_path.read_text(errors="replace").splitlines()[-30:], sep="\n")

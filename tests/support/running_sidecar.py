@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -50,7 +50,7 @@ class RunningSidecar:
         self.process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
-    def __enter__(self) -> RunningSidecar:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
