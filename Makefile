@@ -36,8 +36,8 @@ bench: $(READY) ## what a core can do: assembling lines, encoding batches
 	  name=$$(basename $$file .py); echo "== $$name"; $(PY) -m tests.benchmarks.$$name || exit 1; \
 	done
 
-chaos: $(READY) ## a soak of rotating writers under SIGKILL and faults, MINUTES=1
-	$(PY) -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES))
+chaos: $(READY) ## a soak of rotating writers under SIGKILL and faults, MINUTES=1; KILLS=200 MEGABYTES=200 proves that nothing is lost or doubled
+	$(if $(KILLS),$(PY) -m tests.chaos.kills --kills $(KILLS) $(if $(MEGABYTES),--megabytes $(MEGABYTES)) $(if $(SEED),--seed $(SEED)),$(PY) -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)))
 
 mutants: $(READY) ## one-line changes to the product, each of which a test must catch; COUNT=10 takes ten at random
 	$(PY) -m tests.mutants $(if $(COUNT),--count $(COUNT))

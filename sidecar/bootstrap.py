@@ -6,7 +6,7 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import structlog
 
@@ -15,12 +15,16 @@ from sidecar.delivery.client import Client
 from sidecar.delivery.cloudwatch import CloudWatchDestination
 from sidecar.delivery.delivery import Delivery
 from sidecar.delivery.destination import Destination
+from sidecar.delivery.object_store import ObjectStore
+from sidecar.delivery.reconcile import Reconciler
+from sidecar.delivery.s3 import S3
 from sidecar.delivery.sender import Senders
+from sidecar.delivery.uploads import Uploads
 from sidecar.errors import SidecarError
 from sidecar.health import Degradation, Vitals
 from sidecar.model.stream_names import Surroundings
 from sidecar.registry.checkpoints import Checkpoints
-from sidecar.registry.members import Member
+from sidecar.registry.members import Member, has_member
 from sidecar.registry.sole import Sole
 from sidecar.registry.state_directory import state_created
 from sidecar.settings import Settings
@@ -32,7 +36,12 @@ from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Discovery
 from sidecar.sources.intake import Intake
-from sidecar.sources.poll import Budget
+from sidecar.sources.looks import Looks
+from sidecar.sources.mounts import Mounts
+from sidecar.sources.poll import Budget, Pace
+from sidecar.sources.pruning import Pruning
+from sidecar.sources.removal import Removal
+from sidecar.sources.storing import Storing
 from sidecar.sources.tailer import Tailer
 from sidecar.sources.watch import Watch
 from sidecar.surroundings import surroundings
@@ -96,10 +105,6 @@ class _Process:
             self._signals.ask_reload,
         )
         server.start()
-        for key in _not_built(settings):
-            log.warning(
-                "setting_not_in_effect", key=key, remedy="this release does not do that yet"
-            )
         log.info("sidecar_started", http_port=server.port, state_dir=str(settings.state_dir))
         sole = Sole(settings.state_dir, member.id)
         try:
@@ -132,7 +137,7 @@ class _Process:
     def _ship(self, member: Member, where: Surroundings) -> int:
         settings = self._settings
         destination = CloudWatchDestination(
-            Client(role_arn=settings.role_arn, connections=settings.delivery.in_flight),
+            Client(role_arn=settings.role_arn, connections=settings.delivery.in_flight + 1),
             create=settings.create,
             compression=settings.delivery.compression,
         )
@@ -194,27 +199,36 @@ def build(
     vitals: Vitals,
     totals: Totals,
     wake: Wake,
+    store: ObjectStore | None = None,
 ) -> Shipper:
-    """Wire a Shipper. Reads the journals of dead members; raises StateError."""
+    """Wire a Shipper. Reads the journals of dead members; raises StateError.
+
+    `store` keeps large artifacts, in place of S3.
+    """
     now, wall = time.monotonic(), time.time()
-    created = state_created(settings.state_dir, wall)
+    state_dir = settings.state_dir
+    created = state_created(state_dir, wall)
     checkpoints = Checkpoints(settings.state_dir, member, totals, now=now, now_ms=int(wall * 1000))
     log_rules = compiled.log_rules(settings)
     artifact_rules = compiled.artifact_rules(settings)
-    budget = Budget(settings.poll.budget, now)
+    budget = Budget(settings.poll.budget, now, alive=lambda: vitals.beat(time.monotonic()))
     descriptors = Descriptors(_most_descriptors(), totals, budget)
+    pace = Pace(settings.poll.hot, settings.poll.cold, budget)
+    mounts = Mounts(settings.poll.mode)
+    looks = Looks(mounts, budget)
     discovery = Discovery(
         [rule.match for rule in log_rules] + [rule.match for rule in artifact_rules],
         never=[str(settings.state_dir)],
         budget=budget,
-        hot=settings.poll.hot,
-        cold=settings.poll.cold,
+        looks=looks,
+        pace=pace,
     )
     catalogue = Catalogue(
         rules=log_rules,
         ledger=checkpoints.ledger,
         record=checkpoints.record,
         descriptors=descriptors,
+        looks=looks,
         budget=budget,
         totals=totals,
         surroundings=where,
@@ -226,34 +240,66 @@ def build(
         ledger=checkpoints.ledger,
         record=checkpoints.record,
         reader=ArtifactReader(wake.set),
+        storing=Storing(Uploads(store or S3(role_arn=settings.role_arn), wake.set)),
+        budget=budget,
+        pace=pace,
+        totals=totals,
+    )
+    removal = Removal(
+        rules=log_rules,
+        catalogue=catalogue,
+        ledger=checkpoints.ledger,
+        record=checkpoints.record,
+        pruning=Pruning(
+            rules=log_rules,
+            discovery=discovery,
+            budget=budget,
+            is_dead=lambda task: catalogue.knows_task(task) and not has_member(state_dir, task),
+        ),
         budget=budget,
         totals=totals,
-        hot=settings.poll.hot,
-        cold=settings.poll.cold,
     )
     intake = Intake(
         discovery=discovery,
         watch=Watch(discovery.roots, wake.set),
         catalogue=catalogue,
         artifacts=artifacts,
-        tailer=Tailer(descriptors, totals),
+        removal=removal,
+        tailer=Tailer(descriptors, looks, totals),
+        mounts=mounts,
         budget=budget,
+        pace=pace,
         totals=totals,
         record=checkpoints.record,
-        hot=settings.poll.hot,
-        cold=settings.poll.cold,
         now=now,
     )
+    senders = Senders(destination, settings.delivery.in_flight, vitals, wake.set)
+    reconciler = Reconciler(
+        senders=senders,
+        history=checkpoints.ledger.history,
+        totals=totals,
+        # Nothing can be read back from the other classes.
+        enabled=settings.delivery.reconcile and settings.create.class_ == "STANDARD",
+        wait=settings.delivery.reconcile_wait,
+        retention_days=settings.create.retention_days,
+    )
     delivery = Delivery(
-        senders=Senders(destination, settings.delivery.in_flight, vitals, wake.set),
+        senders=senders,
+        reconciler=reconciler,
         ledger=checkpoints.ledger,
         record=checkpoints.record,
         refuse=checkpoints.reject,
         shipped=artifacts.shipped,
+        release=intake.release,
         totals=totals,
         in_flight=settings.delivery.in_flight,
         linger=settings.delivery.linger,
+        memory=settings.delivery.memory,
     )
+    for intent in checkpoints.ledger.intents.values():
+        if intent.artifact is not None:
+            artifacts.hold(intent.artifact.path)
+    delivery.take_over(checkpoints.ledger.intents.values(), now, int(wall * 1000))
     return Shipper(
         member=member.id,
         intake=intake,
@@ -267,18 +313,7 @@ def build(
         memory=settings.delivery.memory,
         drain_deadline=settings.drain.deadline,
         drain_quiet=settings.drain.quiet,
-        poll_intervals=(settings.poll.hot, settings.poll.cold),
     )
-
-
-def _not_built(settings: Settings) -> Iterator[str]:
-    """Settings that are accepted and change nothing: silence about them would mislead."""
-    for number, entry in enumerate(settings.logs):
-        if entry.delete_after is not None:
-            yield f"logs[{number}].delete_after"
-    for number, artifact in enumerate(settings.artifacts):
-        if artifact.bucket is not None:
-            yield f"artifacts[{number}].bucket"
 
 
 def _most_descriptors() -> int:

@@ -35,6 +35,7 @@ def artifact_rules(settings: Settings) -> list[ArtifactRule]:
             log_group=entry.log_group,
             settle=entry.settle,
             inline_limit=entry.inline_limit,
+            bucket=entry.bucket,
         )
         for number, entry in enumerate(settings.artifacts, start=len(settings.logs))
     ]
@@ -67,6 +68,7 @@ def _log_rule(number: int, entry: LogEntry) -> LogRule:
             redact=[redaction.model_dump() for redaction in entry.redact],
         ),
         old_events_now=entry.out_of_range == "now",
+        delete_after=entry.delete_after,
     )
 
 

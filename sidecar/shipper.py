@@ -49,7 +49,6 @@ class Shipper:
         memory: int,
         drain_deadline: float,
         drain_quiet: float,
-        poll_intervals: tuple[float, float],
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -65,7 +64,6 @@ class Shipper:
         self._memory = memory
         self._drain_deadline = drain_deadline
         self._drain_quiet = drain_quiet
-        self._poll_intervals = poll_intervals
         self._clock = clock
         self._wall_clock = wall_clock
         self._rate = Rate(clock())
@@ -96,6 +94,7 @@ class Shipper:
         for notice in self.intake.artifacts.step(now, now_ms, has_room=self._has_room()):
             self.delivery.add_manifest(notice.key, notice.message, notice.version, now_ms)
         self._send(now, now_ms)
+        self.intake.removal.step(now, now_ms)
         self.checkpoints.flush(now)
         self.checkpoints.sync(now, now_ms)
         self._tell(now)
@@ -129,7 +128,8 @@ class Shipper:
         now = self._clock()
         self.delivery.settle(now, self._now_ms())
         left = status.backlog(self.intake, now)
-        unsettled = left["bytes"] or not self.delivery.is_empty
+        artifacts = self.intake.artifacts.left()
+        unsettled = left["bytes"] or artifacts or not self.delivery.is_empty
         self.checkpoints.close(now, self._now_ms())
         self._state = "stopped"
         self._tell(now, at_once=True)
@@ -139,6 +139,7 @@ class Shipper:
                 for source in self.intake.catalogue.sources.values()
                 if source.backlog > 0
             ]
+            files += [f"{path} (an artifact)" for path in artifacts]
             log.error(
                 "backlog_left",
                 bytes=left["bytes"],
@@ -184,12 +185,12 @@ class Shipper:
     def _until_next_step(self, now: float) -> float:
         if self.intake.has_unread and self._has_room():
             return 0.0
-        due = min(self.intake.next_due() - now, self.delivery.next_due(now), LONGEST_STEP_WAIT)
-        # Looks that are due wait for the budget, not for the processor.
-        return max(due, min(self._budget.wait(now), LONGEST_STEP_WAIT), 0.0)
+        # Looks that are due wait for the budget, not for the processor; batches for neither.
+        looks = max(self.intake.next_due() - now, self._budget.wait(now))
+        return max(0.0, min(looks, self.delivery.next_due(now), LONGEST_STEP_WAIT))
 
     def _tell(self, now: float, *, at_once: bool = False) -> None:
-        degradations = tuple(self._degradations())
+        degradations = tuple(self._degradations(now))
         self._vitals.degrade(degradations)
         self._totals.metadata_operations = self._budget.spent
         self._rate.mark(now, self._budget.spent)
@@ -204,21 +205,28 @@ class Shipper:
                 delivery=self.delivery,
                 totals=self._totals,
                 operations_per_second=self._rate.per_second(now, self._budget.spent),
-                intervals=self._poll_intervals,
                 budget=self._budget.rate,
                 now=now,
             )
         )
 
-    def _degradations(self) -> list[Degradation]:
-        found = list(self.delivery.degradations())
+    def _degradations(self, now: float) -> list[Degradation]:
+        found = [
+            *self.delivery.degradations(now),
+            *self.intake.artifacts.degradations(),
+            *self.intake.removal.degradations(),
+        ]
         if self.checkpoints.problem is not None:
             found.append(Degradation("journal", self.checkpoints.problem))
-        unreadable = self.intake.catalogue.unreadable
-        if unreadable:
-            path, problem = next(iter(unreadable.items()))
-            text = f"{len(unreadable)} matching files cannot be read, {path} first: {problem}"
-            found.append(Degradation("unreadable", text))
+        unreadable = {
+            "matching files": self.intake.catalogue.unreadable,
+            "directories": self.intake.discovery.unreadable,
+        }
+        for what, problems in unreadable.items():
+            if problems:
+                path, problem = next(iter(problems.items()))
+                text = f"{len(problems)} {what} cannot be read, {path} first: {problem}"
+                found.append(Degradation("unreadable", text))
         return found
 
     def _now_ms(self) -> int:

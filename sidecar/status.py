@@ -30,16 +30,13 @@ def status(
     delivery: Delivery,
     totals: Totals,
     operations_per_second: float,
-    intervals: tuple[float, float],
     budget: float,
     now: float,
 ) -> dict[str, Any]:
     """A complete status in the contract's form, and more."""
     sources = [_source(source, member, now) for source in intake.catalogue.sources.values()]
     sources += [_unreadable(path, problem) for path, problem in intake.catalogue.unreadable.items()]
-    hot, cold = intervals
-    # Every source is looked at once in a cold interval at least; the budget may not allow that.
-    stretched = max(cold, len(sources) / budget)
+    pace = intake.pace
     return {
         "member": member,
         "state": state,
@@ -56,13 +53,23 @@ def status(
             "on_their_way": intake.artifacts.unfinished,
         },
         "members": [{"id": member, "alive": True, "sources": len(intake.catalogue.sources)}],
-        "delivery": {"in_flight": delivery.under_way, "memory_bytes": delivery.memory},
+        "delivery": {
+            "in_flight": delivery.under_way,
+            "memory_bytes": delivery.memory,
+            "unresolved": delivery.unresolved,
+        },
         "poll": {
             "operations_per_second": round(operations_per_second, 2),
             "budget": budget,
-            "hot_seconds": hot,
-            "cold_seconds": round(stretched, 1),
+            "hot_seconds": round(pace.hot * pace.stretch, 3),
+            "cold_seconds": round(pace.cold * pace.stretch, 3),
+            "stretched": round(pace.stretch, 3),
+            "roots": {
+                root: {"mode": mode.mode, "reason": mode.reason}
+                for root, mode in intake.mounts.modes.items()
+            },
             "directories": intake.discovery.directories,
+            "unreadable_directories": dict(intake.discovery.unreadable),
             "watching": intake.watch.covers_all and intake.watch.problem is None,
         },
     }
@@ -81,6 +88,8 @@ def _source(source: Source, member: str, now: float) -> dict[str, Any]:
         "owner": member,
         "partial_bytes": source.partial,
     }
+    if source.notes:
+        document["notes"] = list(source.notes)
     if source.problem is not None:
         document["problem"] = source.problem
     return document

@@ -97,6 +97,8 @@ def check_entries(settings: Settings) -> Iterator[Finding]:
     """Whether each include's directory can be listed and what matches can be read."""
     for index, log in enumerate(settings.logs):
         yield from _entry(f"logs[{index}]", log)
+        if log.delete_after is not None:
+            yield from _deletion(f"logs[{index}].delete_after", log)
     for index, artifact in enumerate(settings.artifacts):
         yield from _entry(f"artifacts[{index}]", artifact)
 
@@ -137,6 +139,24 @@ def _include(item: str, glob: Glob, excludes: list[Glob]) -> Finding:
         )
     more = "at least " if look.left <= 0 else ""
     return Finding(item, "ok", f"{more}{look.matches} files match, all readable by {_user()}")
+
+
+def _deletion(item: str, entry: LogEntry) -> Iterator[Finding]:
+    """Whether files could be removed; none is."""
+    for pattern in entry.include:
+        directory = str(Glob(pattern, entry.root).fixed)
+        if not Path(directory).is_dir():
+            continue
+        if os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+            yield Finding(f"{item} {directory}", "ok", f"writable by {_user()}")
+        else:
+            yield Finding(
+                f"{item} {directory}",
+                "failed",
+                f"{_user()} cannot remove files there: the mount is read-only, or the directory "
+                "is not writable",
+                "mount the volume writable and let this user write there, or remove delete_after",
+            )
 
 
 _READ_REMEDY: Final = (

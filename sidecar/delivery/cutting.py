@@ -14,12 +14,14 @@ from itertools import accumulate
 
 from sidecar.delivery import encode
 from sidecar.model.batch import ArtifactVersion, Batch, BatchSpan, StreamKey
+from sidecar.model.digest import checksums
 from sidecar.model.fingerprint import NO_MARKER, Marker
+from sidecar.model.journal import ResumeAt
 from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME
 
-BYTES_PER_EVENT = 24
-"""Memory of an event's source, start and end in a batch."""
+BYTES_PER_EVENT = 36
+"""Memory of an event's source, start, end, timestamp and checksum in a batch."""
 
 Number = Callable[[], int]
 
@@ -34,6 +36,7 @@ class _Columns:
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     spans: list[BatchSpan] = field(default_factory=list)
+    resumes: list[ResumeAt] = field(default_factory=list)
     read_at: float = 0.0
 
 
@@ -47,7 +50,9 @@ def cut(key: StreamKey, portions: deque[Portion], arrival_ms: int, number: Numbe
     timestamps = columns.timestamps
     timeless = timestamps.count(NO_TIME)
     arrival = timeless == len(timestamps)
-    if timeless:
+    if arrival:
+        timestamps = columns.timestamps = [arrival_ms] * timeless
+    elif timeless:
         timestamps = [arrival_ms if time == NO_TIME else time for time in timestamps]
         columns.timestamps = timestamps
     ordered = sorted(timestamps)
@@ -109,6 +114,8 @@ def _append(columns: _Columns, portion: Portion, first: int, last: int) -> None:
     starts, ends = records.starts[first:last], records.ends[first:last]
     columns.starts += starts
     columns.ends += ends
+    if records.resumes or portion.resume is not None:
+        columns.resumes += _resumes(portion, starts, ends)
     if not records.filtered:
         columns.spans.append(_span(portion, starts[0], ends[-1]))
         return
@@ -117,6 +124,14 @@ def _append(columns: _Columns, portion: Portion, first: int, last: int) -> None:
         if end != following:
             columns.spans.append(_span(portion, begin, end))
             begin = following if following is not None else end
+
+
+def _resumes(portion: Portion, starts: Sequence[int], ends: Sequence[int]) -> list[ResumeAt]:
+    """Of the offsets that lie inside an over-long line."""
+    known = dict(portion.records.resumes)
+    if portion.resume is not None:
+        known[portion.data_start] = portion.resume
+    return [ResumeAt(portion.source, at, known[at]) for at in {*starts, *ends} if at in known]
 
 
 def _span(portion: Portion, start: int, end: int) -> BatchSpan:
@@ -155,6 +170,7 @@ def _picked(columns: _Columns, order: Sequence[int]) -> _Columns:
         starts=[columns.starts[index] for index in order],
         ends=[columns.ends[index] for index in order],
         spans=spans,
+        resumes=columns.resumes,
         read_at=columns.read_at,
     )
 
@@ -174,6 +190,9 @@ def _batch(key: StreamKey, columns: _Columns, number: int, *, arrival: bool) -> 
         starts=array("q", columns.starts),
         ends=array("q", columns.ends),
         arrival=arrival,
+        timestamps=array("q", columns.timestamps),
+        crcs=checksums(columns.messages),
+        resumes=tuple(columns.resumes),
         read_at=columns.read_at,
         cost=len(body) + BYTES_PER_EVENT * len(columns.messages),
     )
@@ -181,22 +200,27 @@ def _batch(key: StreamKey, columns: _Columns, number: int, *, arrival: bool) -> 
 
 def halves(batch: Batch, number: Number) -> list[Batch]:
     """The batch in two, for a refusal that one event among them may have caused."""
+    middle = batch.count // 2
+    return [
+        part(batch, range(*indexes), number()) for indexes in ((0, middle), (middle, batch.count))
+    ]
+
+
+def part(batch: Batch, indexes: Sequence[int], number: int) -> Batch:
+    """A batch of these of its events, with the byte ranges that they alone settle."""
     events = batch.events()
-    middle = len(events) // 2
-    spans = batch.spans
     whole = _Columns(
         timestamps=[timestamp for timestamp, _ in events],
         messages=[message for _, message in events],
         sources=list(batch.sources),
         starts=list(batch.starts),
         ends=list(batch.ends),
-        spans=spans,
+        spans=batch.spans,
+        resumes=list(batch.resumes),
         read_at=batch.read_at,
     )
-    return [
-        _batch(batch.key, _picked(whole, range(*part)), number(), arrival=batch.arrival)
-        for part in ((0, middle), (middle, len(events)))
-    ]
+    picked = _picked(whole, indexes)
+    return _batch(batch.key, picked, number, arrival=batch.arrival)
 
 
 def manifest_batch(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import structlog
 
-from sidecar.delivery.cutting import halves, manifest_batch
+from sidecar.delivery import send_time
+from sidecar.delivery.cutting import halves, manifest_batch, part
 from sidecar.delivery.destination import (
     Accepted,
     Denied,
@@ -16,13 +17,25 @@ from sidecar.delivery.destination import (
     Invalid,
     Unknown,
 )
+from sidecar.delivery.fates import refused_events, settled_spans
+from sidecar.delivery.intents import intent_of
+from sidecar.delivery.reconcile import Reconciler, Resolution, Unresolved
 from sidecar.delivery.sender import Result, Senders
 from sidecar.delivery.stream_queue import StreamQueue
 from sidecar.health import Degradation
 from sidecar.model.backoff import Pace, delay
-from sidecar.model.batch import ArtifactVersion, Batch, BatchSpan, Reason, StreamKey
-from sidecar.model.journal import BatchAbandoned, Entry, Fate, IntentSent, IntentSpan, Settled, Span
+from sidecar.model.batch import ArtifactVersion, Batch, Reason, StreamKey
+from sidecar.model.journal import (
+    BatchAbandoned,
+    Counted,
+    Entry,
+    HistoryEnds,
+    IntentSent,
+    Settled,
+    Span,
+)
 from sidecar.model.ledger import Ledger
+from sidecar.model.outcome_ranges import Missing, missing_ranges, stored_spans
 from sidecar.model.portion import Portion
 from sidecar.telemetry import Totals
 
@@ -31,6 +44,20 @@ log = structlog.get_logger(__name__)
 
 MOST_IDLE = 1000
 """Streams with nothing to send that are remembered, to know when they were last sent to."""
+
+
+MOST_PROBES = 8
+"""Requests that may be of unknown outcome at a time while everything fails."""
+
+LAST_PROBE_SECONDS = 60.0
+"""How often one more is sent then, in case that only asking fails."""
+
+
+class Release(Protocol):
+    """A request of an earlier process is resolved: its sources may go on. What is missing is to be
+    read and sent again."""
+
+    def __call__(self, intent: IntentSent, missing: list[Missing], now: float) -> None: ...
 
 
 class Refuse(Protocol):
@@ -46,19 +73,27 @@ class Delivery:
         self,
         *,
         senders: Senders,
+        reconciler: Reconciler,
         ledger: Ledger,
         record: Callable[[Entry], None],
         refuse: Refuse,
         shipped: Callable[[ArtifactVersion, int], None],
+        release: Release,
         totals: Totals,
         in_flight: int,
         linger: float,
+        memory: int,
     ) -> None:
         self.memory = 0
         """Bytes taken by what is read and not yet settled."""
         self.largest_portion = 1024 * 1024
         """What one more portion may take: the largest of late, more than that at the start."""
         self._senders = senders
+        self._reconciler = reconciler
+        self._most_probed = memory // 4
+        self._probed_at = float("-inf")
+        self._release = release
+        self._boot = send_time.boot()
         self._ledger = ledger
         self._record = record
         self._refuse = refuse
@@ -79,7 +114,12 @@ class Delivery:
 
     @property
     def under_way(self) -> int:
-        return self._senders.under_way
+        return self._senders.under_way + self._senders.reading
+
+    @property
+    def unresolved(self) -> int:
+        """Requests of unknown outcome, which CloudWatch is being asked about."""
+        return self._reconciler.count
 
     @property
     def busy(self) -> int:
@@ -129,14 +169,43 @@ class Delivery:
             elif isinstance(result.outcome, Invalid):
                 self._refused(queue, result, result.outcome, now_ms)
             else:
-                self._failed(queue, result.batch, result.outcome, now)
-            if queue.is_empty:
-                self._troubles.pop(queue.key, None)
-                self._idle[queue.key] = self._busy.pop(queue.key)
-                if len(self._idle) > MOST_IDLE:
-                    # What it knew of arrival times is in the ledger, through its intents.
-                    del self._idle[next(iter(self._idle))]
-        return len(results)
+                self._failed(queue, result.batch, result.outcome, now, now_ms)
+            self._rest(queue)
+        resolutions = self._reconciler.step(now)
+        for resolution in resolutions:
+            self._resolve(resolution, now, now_ms)
+        if self._reconciler.answered:
+            self._reconciler.answered = False
+            self._pace.revive()
+        return len(results) + len(resolutions)
+
+    def take_over(self, intents: Iterable[IntentSent], now: float, now_ms: int) -> None:
+        """Find out about requests without a result that processes left which are gone.
+
+        They are in the ledger, under numbers of its own. To be called before their sources are
+        read; at any time otherwise.
+        """
+        for intent in list(intents):
+            why_not = self._reconciler.hopeless(intent, now_ms)
+            log.warning(
+                "batch_outcome_unknown",
+                group=intent.group,
+                stream=intent.stream,
+                events=intent.count,
+            )
+            elapsed = send_time.seconds_since(
+                intent, now_ms=now_ms, boot=self._boot, up_ms=send_time.up_ms()
+            )
+            unresolved = Unresolved(intent, now - elapsed)
+            if why_not is not None:
+                everything = list(range(intent.count))
+                self._resolve(Resolution(unresolved, everything, True, why_not), now, now_ms)
+                continue
+            queue = self._queue(unresolved.key)
+            queue.unresolved[intent.batch] = (intent.least, intent.greatest)
+            known = self._ledger.arrivals.get(queue.key, 0)
+            queue.newest_arrival = max(queue.newest_arrival, known)
+            self._reconciler.ask(unresolved, now)
 
     def cut(self, now: float, now_ms: int) -> None:
         """Make batches of what is full or has waited long enough."""
@@ -146,6 +215,8 @@ class Delivery:
     def startable(self, now: float) -> list[Batch]:
         """The batches to send now, one a stream first, as far as the pace allows."""
         started: list[Batch] = []
+        if self._waits_for_answers(now):
+            return started
         # A stream that never answers must not take every sender.
         most = max(1, self._in_flight // 2)
         progress = True
@@ -159,7 +230,7 @@ class Delivery:
                 if batch is not None:
                     queue.ready.popleft()
                     queue.in_flight[batch.number] = batch
-                    queue.sent_at = now
+                    queue.sent_at = batch.sent_at = self._probed_at = now
                     started.append(batch)
                     progress = True
         # A stream that was served first waits behind the others the next time.
@@ -167,24 +238,18 @@ class Delivery:
             self._busy[key] = self._busy.pop(key)
         return started
 
+    def _waits_for_answers(self, now: float) -> bool:
+        """While everything fails, each probe may add to what is unknown, and to the memory that it
+        takes. With enough of that the reads are the probes."""
+        if not self._pace.is_probing or now - self._probed_at >= LAST_PROBE_SECONDS:
+            return False
+        reconciler = self._reconciler
+        return reconciler.count >= MOST_PROBES or reconciler.memory > self._most_probed
+
     def intend(self, batches: list[Batch], now_ms: int) -> None:
         """Note the requests about to be made; what has no result later has an unknown outcome."""
         for batch in batches:
-            spans = tuple(IntentSpan(span.source, span.start, span.end) for span in batch.spans)
-            self._record(
-                IntentSent(
-                    batch=batch.number,
-                    group=batch.key.group,
-                    stream=batch.key.stream,
-                    spans=spans,
-                    count=batch.count,
-                    least=batch.least,
-                    greatest=batch.greatest,
-                    crc=batch.crc,
-                    arrival=batch.arrival,
-                    at_ms=now_ms,
-                )
-            )
+            self._record(intent_of(batch, now_ms, self._boot))
 
     def send(self, batches: list[Batch]) -> None:
         for batch in batches:
@@ -201,12 +266,16 @@ class Delivery:
             if cut is not None:
                 due = min(due, cut - now)
             if queue.ready:
-                due = min(due, max(queue.ready[0].not_before, self._pace.resumes_at) - now)
+                ready_at = max(queue.ready[0].not_before, queue.not_before, self._pace.resumes_at)
+                due = min(due, ready_at - now)
+        if due <= 0.0 and self.unresolved:
+            due = 0.05  # what is ready waits for what is unknown, or for its turn
+        due = min(due, self._reconciler.next_due(now))
         if self._senders.under_way and due <= 0.0:
             return 0.05  # held back by what is under way: its outcome wakes the pump
         return max(0.0, due)
 
-    def degradations(self) -> Iterator[Degradation]:
+    def degradations(self, now: float) -> Iterator[Degradation]:
         """What stands in the way of delivery, one of each kind, in words for a person."""
         seen: dict[str, Degradation] = {}
         for key, failure in self._troubles.items():
@@ -214,6 +283,7 @@ class Delivery:
             where = f"{key.group} {key.stream}"
             seen.setdefault(kind, Degradation(kind, f"{failure.text} (first for {where})"))
         yield from seen.values()
+        yield from self._reconciler.degradations(now)
 
     def _queue(self, key: StreamKey) -> StreamQueue:
         queue = self._busy.get(key)
@@ -224,9 +294,19 @@ class Delivery:
             self._busy[key] = queue
         return queue
 
+    def _rest(self, queue: StreamQueue) -> None:
+        """A queue that holds nothing is idle."""
+        if not queue.is_empty:
+            return
+        self._troubles.pop(queue.key, None)
+        self._idle[queue.key] = self._busy.pop(queue.key)
+        if len(self._idle) > MOST_IDLE:
+            # What it knew of arrival times is in the ledger, through its intents.
+            del self._idle[next(iter(self._idle))]
+
     def _accepted(self, queue: StreamQueue, result: Result, outcome: Accepted, now_ms: int) -> None:
         batch = result.batch
-        refused = _refused_events(outcome, batch.count)
+        refused = refused_events(outcome, batch.count)
         if refused and batch.artifact is None and not self._refuse(batch, refused, now_ms):
             # The dead letters are not durable yet: nothing of this batch is settled before.
             self._unkept.append(result)
@@ -234,6 +314,7 @@ class Delivery:
             return
         self._pace.succeeded()
         queue.is_proven = True
+        queue.failures, queue.not_before = 0, 0.0
         self._troubles.pop(queue.key, None)
         self._hold(queue, -batch.cost)
         self._totals.events_delivered += batch.count - len(refused)
@@ -242,39 +323,21 @@ class Delivery:
             if refused:
                 log.error("artifact_refused", path=batch.artifact.path, reason=refused[0][1])
             self._shipped(batch.artifact, now_ms)
-            self._record(Settled(batch.number, ()))
+            self._record(Settled(batch.number, (), stored=not refused))
             return
-        spans = self._spans(batch, refused)
-        self._record(Settled(batch.number, tuple(spans)))
+        spans = self._settled(batch, refused)
+        self._record(Settled(batch.number, tuple(spans), stored=True))
         size = sum(span.end - span.start for span in spans if span.fate == "delivered")
         self._totals.bytes_acknowledged += size
         log.debug(
             "batch_delivered", stream=batch.key.stream, events=batch.count, bytes=len(batch.body)
         )
 
-    def _spans(self, batch: Batch, refused: list[tuple[int, Reason]]) -> list[Span]:
-        """The batch's spans with their fates; each refused event is a span of its own."""
-        if not refused:
-            return [_settled(span, "delivered") for span in batch.spans]
-        spans = []
-        rejected = set()
+    def _settled(self, batch: Batch, refused: list[tuple[int, Reason]]) -> list[Span]:
+        """The batch's spans with their fates; what was refused is counted."""
         for index, reason in refused:
-            source, start, end = batch.sources[index], batch.starts[index], batch.ends[index]
-            spans.append(Span(source, start, end, "rejected"))
-            rejected.add((source, start))
-            self._totals.count_rejected(reason, 1, end - start)
-        of_end = {(span.source, span.end): span for span in batch.spans}
-        for source, start, end in zip(batch.sources, batch.starts, batch.ends, strict=True):
-            if (source, start) in rejected:
-                continue
-            known = of_end.get((source, end))
-            last = spans[-1]
-            if last.fate == "delivered" and last.source == source and last.end == start:
-                start = spans.pop().start
-            marker = known.marker if known else (0, 0)
-            resume = known.resume if known else None
-            spans.append(Span(source, start, end, "delivered", *marker, resume))
-        return spans
+            self._totals.count_rejected(reason, 1, batch.ends[index] - batch.starts[index])
+        return settled_spans(batch, refused)
 
     def _refused(self, queue: StreamQueue, result: Result, outcome: Invalid, now_ms: int) -> None:
         """The service takes none of it: find the one event that is the cause, by halves."""
@@ -296,13 +359,15 @@ class Delivery:
             queue.in_flight[batch.number] = batch
             return
         self._hold(queue, -batch.cost)
-        spans = () if batch.artifact is not None else tuple(self._spans(batch, refused))
+        spans = () if batch.artifact is not None else tuple(self._settled(batch, refused))
         self._record(Settled(batch.number, spans))
         if batch.artifact is not None:
             self._shipped(batch.artifact, now_ms)
 
-    def _failed(self, queue: StreamQueue, batch: Batch, failure: Failure, now: float) -> None:
-        """Try again later, without end; where it may be stored, that is counted."""
+    def _failed(
+        self, queue: StreamQueue, batch: Batch, failure: Failure, now: float, now_ms: int
+    ) -> None:
+        """Try again later, without end; where it may be stored, find out first."""
         kind = _kind(failure)
         self._totals.count_refusal(kind)
         known = self._troubles.get(queue.key)
@@ -315,16 +380,95 @@ class Delivery:
                 problem=failure.text,
             )
         self._troubles[queue.key] = failure
-        if isinstance(failure, Unknown):
-            self._record(BatchAbandoned(batch.number))
-            self._totals.possible_duplicates += batch.count
-            batch.number = self.number()
-        else:
-            self._record(Settled(batch.number, ()))
-        batch.failures += 1
-        batch.not_before = now + delay(batch.failures, random.random)
         self._pace.failed(now)
+        batch.failures += 1
+        if isinstance(failure, Unknown):
+            self._find_out(queue, batch, now, now_ms)
+            return
+        self._record(Settled(batch.number, ()))
+        batch.not_before = now + delay(batch.failures, random.random)
         queue.ready.appendleft(batch)
+
+    def _find_out(self, queue: StreamQueue, batch: Batch, now: float, now_ms: int) -> None:
+        """The batch may be stored: ask, before it is sent again."""
+        queue.failures += 1
+        self._totals.outcomes_unknown += 1
+        # The ledger has forgotten it where its file's number was another's by then.
+        intent = self._ledger.intents.get(batch.number) or intent_of(batch, now_ms, self._boot)
+        unresolved = Unresolved(intent, batch.sent_at, batch)
+        why_not = self._reconciler.hopeless(intent, now_ms)
+        if why_not is not None:
+            batch.not_before = now + delay(batch.failures, random.random)
+            everything = list(range(batch.count))
+            self._resolve(Resolution(unresolved, everything, True, why_not), now, now_ms)
+            return
+        queue.not_before = now + delay(queue.failures, random.random)
+        queue.unresolved[batch.number] = (batch.least, batch.greatest)
+        self._reconciler.ask(unresolved, now)
+
+    def _resolve(self, resolution: Resolution, now: float, now_ms: int) -> None:
+        """It is known what is stored: settle that, and send the rest again."""
+        batch, intent = resolution.unresolved.batch, resolution.unresolved.intent
+        # Its sources may have become others: a copy of a truncated one.
+        intent = self._ledger.intents.get(intent.batch, intent)
+        missing = resolution.missing
+        found = intent.count - len(missing)
+        log.info(
+            "outcome_resolved",
+            group=intent.group,
+            stream=intent.stream,
+            events=intent.count,
+            found=found,
+            missing=len(missing),
+            possible_duplicates=len(missing) if resolution.doubtful else 0,
+            why=resolution.why,
+        )
+        self._totals.outcomes_resolved += 1
+        self._totals.events_found += found
+        self._totals.events_delivered += found
+        if found:
+            spans = stored_spans(intent, missing)
+            self._totals.bytes_acknowledged += sum(span.end - span.start for span in spans)
+            self._record(Settled(intent.batch, tuple(spans), stored=True))
+            if intent.artifact is not None:
+                self._shipped(ArtifactVersion(*intent.artifact), now_ms)
+        if resolution.doubtful:
+            self._count_doubtful(intent, len(missing))
+        elif not found:
+            self._record(Settled(intent.batch, ()))
+        queue = self._queue(resolution.unresolved.key)
+        queue.unresolved.pop(intent.batch, None)
+        if batch is None:
+            self._release(intent, [] if not missing else missing_ranges(intent, missing), now)
+        else:
+            self._again(queue, batch, missing)
+        self._rest(queue)
+
+    def _count_doubtful(self, intent: IntentSent, events: int) -> None:
+        """These are sent again although they may be stored."""
+        self._totals.possible_duplicates += events
+        if intent.batch in self._ledger.intents:
+            self._record(BatchAbandoned(intent.batch))
+            return
+        ledger = self._ledger
+        duplicates = ledger.possible_duplicates + events
+        self._record(Counted(ledger.next_source, ledger.next_batch, duplicates))
+        self._record(HistoryEnds(intent.group, intent.stream, intent.greatest))
+
+    def _again(self, queue: StreamQueue, batch: Batch, missing: list[int]) -> None:
+        """What is missing of a batch goes next, with its timestamps."""
+        self._hold(queue, -batch.cost)
+        if not missing:
+            return
+        if len(missing) < batch.count:
+            rest = part(batch, missing, self.number())
+            rest.failures, rest.not_before = batch.failures, batch.not_before
+        else:
+            rest = batch
+            rest.number = self.number()
+        rest.artifact = batch.artifact
+        self._hold(queue, rest.cost)
+        queue.ready.appendleft(rest)
 
 
 def _kind(failure: Failure) -> str:
@@ -338,19 +482,3 @@ def _kind(failure: Failure) -> str:
         "MissingTarget": "missing",
         "Invalid": "invalid",
     }[type(failure).__name__]
-
-
-def _settled(span: BatchSpan, fate: Fate) -> Span:
-    return Span(span.source, span.start, span.end, fate, *span.marker, span.resume)
-
-
-def _refused_events(outcome: Accepted, count: int) -> list[tuple[int, Reason]]:
-    """Which events of the body were refused, by index, with the reason."""
-    if outcome.first == 0 and outcome.last == count:
-        return []
-    refused: list[tuple[int, Reason]] = [
-        (index, "too_old" if index < outcome.too_old else "expired")
-        for index in range(outcome.first)
-    ]
-    refused += [(index, "too_new") for index in range(outcome.last, count)]
-    return refused

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from sidecar.delivery import outcomes
 from sidecar.delivery.credentials import RoleNotAssumed, open_session
 from sidecar.delivery.destination import Denied, Failure, Invalid, MissingTarget
+from sidecar.delivery.s3_probe import probe_buckets
 from sidecar.model.finding import Finding, Result
 from sidecar.settings import Settings
 
@@ -64,6 +65,8 @@ def probe(settings: Settings, environ: Mapping[str, str], *, online: bool) -> It
         yield Finding("AWS", "failed", error.failure.text, "correct this, then check again")
     finally:
         client.close()
+    if any(entry.bucket for entry in settings.artifacts):
+        yield from probe_buckets(session.client("s3", config=_config()), settings)
 
 
 def _config() -> Config:

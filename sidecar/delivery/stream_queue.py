@@ -9,6 +9,9 @@ from sidecar.delivery.cutting import Number, cut
 from sidecar.model.batch import Batch, StreamKey
 from sidecar.model.portion import Portion
 
+MOST_UNRESOLVED = 4
+"""Requests of unknown outcome that a stream may have at a time: asking about each costs reads."""
+
 
 class StreamQueue:
     """One stream's portions, then batches, first in first out."""
@@ -24,13 +27,18 @@ class StreamQueue:
         """Bytes taken by what is queued, ready and under way."""
         self.ready: deque[Batch] = deque()
         self.in_flight: dict[int, Batch] = {}
+        self.unresolved: dict[int, tuple[int, int]] = {}
+        """Least and greatest timestamp of each request of unknown outcome, by batch."""
+        self.failures = 0
+        """Unknown outcomes since the last acknowledgement."""
+        self.not_before = 0.0
         self._portions: deque[Portion] = deque()
         self._events = 0
         self._bytes = 0
 
     @property
     def is_empty(self) -> bool:
-        return not (self._portions or self.ready or self.in_flight)
+        return not (self._portions or self.ready or self.in_flight or self.unresolved)
 
     def cut_due(self, linger: float) -> float | None:
         """When to cut at the latest what waits; None when nothing does."""
@@ -69,10 +77,19 @@ class StreamQueue:
 
     def may_send(self, batch: Batch, now: float, most: int) -> bool:
         """Would CloudWatch show this batch after those under way? It sorts by timestamp, so only
-        equal or older ones have to wait for them."""
-        if now < batch.not_before or len(self.in_flight) >= (most if self.is_proven else 1):
+        equal or older ones have to wait for them.
+
+        What may be stored or not is told from the batch by its timestamps alone: only one of other
+        times may be sent beside it.
+        """
+        if now < max(batch.not_before, self.not_before) or len(self.unresolved) >= MOST_UNRESOLVED:
             return False
-        return all(batch.least > other.greatest for other in self.in_flight.values())
+        if len(self.in_flight) >= (most if self.is_proven else 1):
+            return False
+        return all(batch.least > other.greatest for other in self.in_flight.values()) and all(
+            batch.least > greatest or batch.greatest < least
+            for least, greatest in self.unresolved.values()
+        )
 
     def next(self, now: float, most: int) -> Batch | None:
         """The first ready batch, if it may be sent now beside less than `most` of this stream."""

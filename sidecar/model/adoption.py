@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sidecar.model.journal import ArrivalTimeUsed, Counted, Entry, SourceForgotten
+from sidecar.model.journal import (
+    ArrivalTimeUsed,
+    Counted,
+    Entry,
+    HistoryEnds,
+    IntentSent,
+    SourceForgotten,
+)
 from sidecar.model.ledger import Ledger, SourceRecord
 
 
@@ -16,6 +23,7 @@ def adopt(ours: Ledger, other: Ledger) -> list[Entry]:
     adoption = _Adoption(ours)
     adoption.take_sources(other)
     adoption.take_intents(other)
+    adoption.take_history(other)
     adoption.take_the_rest(other)
     return adoption.entries
 
@@ -33,22 +41,40 @@ class _Adoption:
         for theirs in other.sources.values():
             same = known.counterpart(theirs)
             if same is not None and same.progress >= theirs.progress:
+                # What was under way for it is unknown all the same.
+                self._numbers[theirs.source] = same.source
                 continue
             self._numbers[theirs.source] = number = self._ours.next_source
             self._record(theirs.renumbered(number))
             if same is not None:
+                moved = {same.source: number}
+                self._record([renumbered(each, moved) for each in self._intents_of(same.source)])
                 self._record([SourceForgotten(same.source)])
 
     def take_intents(self, other: Ledger) -> None:
+        known = {_act(intent) for intent in self._ours.intents.values()}
         for intent in other.intents.values():
-            spans = tuple(
-                span._replace(source=self._numbers[span.source])
-                for span in intent.spans
-                if span.source in self._numbers
-            )
-            if spans or not intent.spans:
-                batch = self._ours.next_batch
-                self._record([replace(intent, batch=batch, spans=spans)])
+            ours = renumbered(intent, self._numbers, alone=True)
+            ours = replace(ours, batch=self._ours.next_batch)
+            if (ours.spans or not intent.spans) and _act(ours) not in known:
+                self._record([ours])
+
+    def take_history(self, other: Ledger) -> None:
+        """Before what happens next: a batch both have is one."""
+        known = {replace(stored, batch=0) for stored in self._ours.history.batches.values()}
+        for entry in other.history.entries():
+            if isinstance(entry, HistoryEnds):
+                if self._ours.history.reaches((entry.group, entry.stream), entry.timestamp):
+                    self._record([entry])
+            elif replace(entry, batch=0) not in known:
+                self._record([replace(entry, batch=self._ours.next_batch)])
+
+    def _intents_of(self, source: int) -> list[IntentSent]:
+        return [
+            intent
+            for intent in self._ours.intents.values()
+            if any(span.source == source for span in intent.spans)
+        ]
 
     def take_the_rest(self, other: Ledger) -> None:
         ours = self._ours
@@ -59,6 +85,9 @@ class _Adoption:
             mine = ours.artifacts.get(path)
             if mine is None or mine.at_ms < artifact.at_ms:
                 self._record([artifact])
+        for key, archive in other.archives.items():
+            if key not in ours.archives:
+                self._record([archive])
         if other.possible_duplicates:
             duplicates = ours.possible_duplicates + other.possible_duplicates
             self._record([Counted(ours.next_source, ours.next_batch, duplicates)])
@@ -84,6 +113,36 @@ class _Known:
         if found is None and other.fingerprint:
             found = self._by_content.get(_content(other))
         return found
+
+
+def renumbered(intent: IntentSent, numbers: dict[int, int], *, alone: bool = False) -> IntentSent:
+    """The intent with other numbers for these sources; `alone`, without any other source."""
+    return replace(
+        intent,
+        spans=tuple(
+            span._replace(source=numbers.get(span.source, span.source))
+            for span in intent.spans
+            if span.source in numbers or not alone
+        ),
+        sources=tuple(numbers.get(source, 0 if alone else source) for source in intent.sources),
+        resumes=tuple(
+            at._replace(source=numbers.get(at.source, at.source))
+            for at in intent.resumes
+            if at.source in numbers or not alone
+        ),
+    )
+
+
+def _act(intent: IntentSent) -> tuple[str, str, int, int, int, int]:
+    """What tells one request from another, whatever its number."""
+    return (
+        intent.group,
+        intent.stream,
+        intent.at_ms,
+        intent.least,
+        intent.greatest,
+        intent.crc,
+    )
 
 
 def _claim(record: SourceRecord) -> tuple[str, int, str, str, int]:

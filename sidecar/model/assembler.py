@@ -168,6 +168,8 @@ class Assembler:
             tail = b""
         first = 0
         limit = self._rules.max_event_bytes
+        if encoding.unit == 1 and b"\0" in data:
+            records.nuls += lines.leave_out_nuls(found, limit)
         if found.sizes and max(found.sizes) > limit:
             for index, size in enumerate(found.sizes):
                 if size > limit:

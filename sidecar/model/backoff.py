@@ -47,6 +47,15 @@ class Pace:
         """Monotonic seconds before which nothing new may start; 0 when nothing holds it back."""
         return self._not_before
 
+    @property
+    def is_probing(self) -> bool:
+        """Does everything fail, so that one request at a time finds out whether it still does?"""
+        return self._limit == 1.0 and self._failures > 0
+
+    def revive(self) -> None:
+        """The service answers something else: try again now."""
+        self._not_before = 0.0
+
     def allows(self, under_way: int, now: float) -> bool:
         return under_way < int(self._limit) and now >= self._not_before
 

@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple
 
 import orjson
 
+from sidecar.model.digest import Events
 from sidecar.model.fingerprint import Marker
+from sidecar.model.journal import ResumeAt
 from sidecar.model.records import Resume
 
 Reason = Literal["too_old", "expired", "too_new", "invalid"]
@@ -51,7 +53,8 @@ class Batch:
     """Encoded events of one stream, chronological, within every limit of a request.
 
     `sources`, `starts` and `ends` name each event's bytes, in the order of the body, so that a
-    refusal can be told event by event; for an artifact they are empty.
+    refusal can be told event by event; for an artifact they are empty. `resumes` are of those
+    starts and ends that lie inside an over-long line.
     """
 
     number: int
@@ -68,9 +71,19 @@ class Batch:
     arrival: bool
     read_at: float
     cost: int
+    timestamps: array[int]
+    crcs: array[int]
+    resumes: tuple[ResumeAt, ...] = ()
     artifact: ArtifactVersion | None = None
     failures: int = 0
     not_before: float = 0.0
+    sent_at: float = 0.0
+    """When its request was last handed to a sender, on the pump's clock."""
+
+    @property
+    def digest(self) -> Events:
+        """What its intent says of each event."""
+        return Events(self.timestamps, self.crcs, self.sources, self.starts, self.ends)
 
     def events(self) -> list[tuple[int, str]]:
         """Its (timestamp, message) pairs, from the body: for refusals, which are rare."""

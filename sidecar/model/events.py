@@ -116,7 +116,10 @@ class Events:
         records.broken_json += self._times.broken - broken
         if not times:
             return times
-        if NO_TIME in times:
+        timeless = times.count(NO_TIME)
+        if timeless == len(times):
+            return [self.previous] * timeless
+        if timeless:
             previous = self.previous
             for index, time in enumerate(times):
                 if time == NO_TIME:

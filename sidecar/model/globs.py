@@ -8,13 +8,25 @@ a shell; a backslash makes the next character plain. A leading dot is a characte
 import posixpath
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from sidecar.model.name_patterns import alternatives, name_regex
 
 _WILD: Final = frozenset("*?[")
 _ANY_DEPTH: Final = None
 _Component = re.Pattern[str] | None
+
+
+class Shortfall(NamedTuple):
+    """How much of a path fits a pattern: its first `fitting` names.
+
+    `name` is the next one, "" where the path ends too early; `wanted` is the pattern's part that
+    should have taken it, "" where the pattern ends before.
+    """
+
+    fitting: int
+    name: str
+    wanted: str
 
 
 class Glob:
@@ -33,6 +45,7 @@ class Glob:
         if base is not None and not lies_within(self.fixed, base):
             raise ValueError(f"{pattern!r} is not below the root {base!r}")
         self.root = self.fixed if base is None else base
+        self._choices = choices
         self._components = [_compiled(parts) for parts in choices]
         self._whole = re.compile("|".join(_whole(parts) for parts in choices))
 
@@ -47,6 +60,15 @@ class Glob:
         """Whether anything below this directory, at any depth, could match."""
         names = [name for name in directory.split("/") if name]
         return any(_leaves_room(parts, names) for parts in self._components)
+
+    def shortfall(self, absolute_path: str) -> "Shortfall":
+        """Where a path that the pattern does not name stops fitting it, at the latest."""
+        names = [name for name in absolute_path.split("/") if name]
+        shortfalls = [
+            _shortfall(components, parts, names)
+            for components, parts in zip(self._components, self._choices, strict=True)
+        ]
+        return max(shortfalls, key=lambda each: (each.fitting, len(each.wanted) > 0))
 
 
 def normal_root(root: str) -> str:
@@ -118,17 +140,44 @@ def _leaves_room(components: Sequence[_Component], names: Sequence[str]) -> bool
     """Whether the names can be the pattern's beginning with at least one part still to come."""
     here = _through_any_depth(components, {0})
     for name in names:
-        reached: set[int] = set()
-        for index in here:
-            if index == len(components):
-                continue
-            component = components[index]
-            if component is _ANY_DEPTH:
-                reached.add(index)
-            elif component.fullmatch(name):
-                reached.add(index + 1)
-        here = _through_any_depth(components, reached)
+        here = _after(components, here, name)
     return any(index < len(components) for index in here)
+
+
+def _after(components: Sequence[_Component], here: set[int], name: str) -> set[int]:
+    """Where in the pattern one can be after one more name."""
+    reached: set[int] = set()
+    for index in here:
+        if index == len(components):
+            continue
+        component = components[index]
+        if component is _ANY_DEPTH:
+            reached.add(index)
+        elif component.fullmatch(name):
+            reached.add(index + 1)
+    return _through_any_depth(components, reached)
+
+
+def _shortfall(
+    components: Sequence[_Component], parts: Sequence[str], names: Sequence[str]
+) -> Shortfall:
+    """Of the file's own name it is asked whether it fits the pattern's last part."""
+    here = _through_any_depth(components, {0})
+    for at, name in enumerate(names[:-1]):
+        following = _after(components, here, name)
+        if not following or following == {len(components)}:
+            return Shortfall(at, name, _wanted(components, parts, here))
+        here = following
+    last = len(components) - 1
+    if last not in here:
+        return Shortfall(len(names), "", _wanted(components, parts, here))
+    return Shortfall(len(names) - 1, names[-1] if names else "", parts[last])
+
+
+def _wanted(components: Sequence[_Component], parts: Sequence[str], here: set[int]) -> str:
+    """The first part that is a name among those that may come next."""
+    named = [parts[i] for i in sorted(here) if i < len(parts) and components[i] is not _ANY_DEPTH]
+    return named[0] if named else ""
 
 
 def _through_any_depth(components: Sequence[_Component], indexes: set[int]) -> set[int]:

@@ -14,8 +14,12 @@ from zlib import crc32
 from sidecar.model import json_text
 from sidecar.model.records import Resume
 
-VERSION = 1
-"""Of the format. Raised whenever an older sidecar could misread what a newer one writes."""
+VERSION = 2
+"""Of the format. Raised whenever an older sidecar could misread what a newer one writes: one that
+knows only 1 would send the ranges of an intent again without asking."""
+
+KNOWS_EVENTS = 2
+"""The first version whose intents tell of each event."""
 
 Fate: TypeAlias = Literal["delivered", "rejected", "filtered", "gone"]
 FATES: Final[tuple[Fate, ...]] = get_args(Fate)
@@ -34,11 +38,31 @@ class NewerFormatError(ValueError):
 
 
 class IntentSpan(NamedTuple):
-    """Bytes of a source that a request carries."""
+    """Bytes of a source that a request carries; the marker is of the bytes before `end`."""
 
     source: int
     start: int
     end: int
+    marker_length: int = 0
+    marker_crc: int = 0
+
+
+class ResumeAt(NamedTuple):
+    """How to go on at an offset that lies inside an over-long line."""
+
+    source: int
+    offset: int
+    resume: Resume
+
+
+class Manifest(NamedTuple):
+    """The version of an artifact that a request tells of; `version` is "" for a deletion."""
+
+    path: str
+    version: str
+    bytes: int
+    modified_ns: int
+    inode: int
 
 
 class Span(NamedTuple):
@@ -143,6 +167,10 @@ class IntentSent:
 
     `least` and `greatest` are the events' timestamps, `crc` is of the events, `arrival` says
     that they carry the time of arrival, which nothing but this entry knows.
+    `events` (`digest.pack`) tells them one from another, `sources` are the numbers it counts by;
+    an intent of the first format has none. `resumes` are of offsets at which an event starts or
+    ends inside an over-long line. `at_ms` is by the wall clock, `up_ms` by the clock that runs
+    since the boot whose id begins with `boot`.
     """
 
     batch: int
@@ -155,17 +183,25 @@ class IntentSent:
     crc: int
     arrival: bool
     at_ms: int
+    events: str = ""
+    sources: tuple[int, ...] = ()
+    resumes: tuple[ResumeAt, ...] = ()
+    artifact: Manifest | None = None
+    up_ms: int = 0
+    boot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
     """The fates of ranges. With a batch, it is that request's result, and closes its intent.
 
-    A batch with no spans was certainly not stored.
+    `stored` says that CloudWatch holds the batch's events, those of lines only where they lie in a
+    delivered span. A batch with no spans that is not `stored` was certainly not.
     """
 
     batch: int | None
     spans: tuple[Span, ...]
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +209,32 @@ class BatchAbandoned:
     """A request of unknown outcome, which was sent again as another: maybe stored twice."""
 
     batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStored:
+    """In a snapshot: a batch that CloudWatch has acknowledged lately, as its intent told of it."""
+
+    batch: int
+    group: str
+    stream: str
+    least: int
+    greatest: int
+    count: int
+    at_ms: int
+    events: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEnds:
+    """What the stream holds up to this timestamp is not known event by event any more.
+
+    Without a group it is said of every stream.
+    """
+
+    group: str
+    stream: str
+    timestamp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +267,35 @@ class ArtifactDeleted:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFinished:
+    """A rotated source was settled to its end, at `end`, and not longer than since `at_ms`."""
+
+    source: int
+    end: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFinished:
+    """A finished source was compressed into this file; settled since `at_ms`, as the source was."""
+
+    root: str
+    path: str
+    inode: int
+    bytes: int
+    modified_ns: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveForgotten:
+    """The archive is gone."""
+
+    root: str
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """Numbers that only grow: the next free ones, and events that may be stored twice."""
 
@@ -224,9 +315,14 @@ Entry: TypeAlias = (
     | IntentSent
     | Settled
     | BatchAbandoned
+    | BatchStored
+    | HistoryEnds
     | ArrivalTimeUsed
     | ArtifactShipped
     | ArtifactDeleted
+    | SourceFinished
+    | ArchiveFinished
+    | ArchiveForgotten
     | Counted
 )
 
@@ -263,7 +359,8 @@ def decode(line: bytes) -> Entry:
         if kind is Header and fields["version"] > VERSION:
             raise NewerFormatError(fields["version"])
         for name, convert in _CONVERT.get(kind, {}).items():
-            fields[name] = convert(fields[name])
+            if name in fields:
+                fields[name] = convert(fields[name])
         return kind(**fields)
     except NewerFormatError:
         raise
@@ -283,8 +380,21 @@ def _intent_spans(values: list[list[int]]) -> tuple[IntentSpan, ...]:
     return tuple(IntentSpan(*value) for value in values)
 
 
+def _resumes(values: list[list[Any]]) -> tuple[ResumeAt, ...]:
+    return tuple(ResumeAt(source, offset, Resume(*resume)) for source, offset, resume in values)
+
+
+def _manifest(value: list[Any] | None) -> Manifest | None:
+    return None if value is None else Manifest(*value)
+
+
 _CONVERT: Final[dict[type[Entry], dict[str, Callable[[Any], Any]]]] = {
     SourceCheckpoint: {"resume": _resume, "beyond": _spans},
-    IntentSent: {"spans": _intent_spans},
+    IntentSent: {
+        "spans": _intent_spans,
+        "sources": tuple,
+        "resumes": _resumes,
+        "artifact": _manifest,
+    },
     Settled: {"spans": _spans},
 }

@@ -11,23 +11,30 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sidecar.model import digest
 from sidecar.model.byte_range import ByteRanges
 from sidecar.model.fingerprint import NO_MARKER, Fingerprint, Marker
+from sidecar.model.history import History, as_stored, partly_stored
 from sidecar.model.journal import (
     FATES,
+    ArchiveFinished,
+    ArchiveForgotten,
     ArrivalTimeUsed,
     ArtifactDeleted,
     ArtifactShipped,
     BatchAbandoned,
+    BatchStored,
     Counted,
     Entry,
     Fate,
     Header,
+    HistoryEnds,
     IntentSent,
     Settled,
     SourceCheckpoint,
     SourceClaimed,
     SourceFingerprinted,
+    SourceFinished,
     SourceForgotten,
     SourceMoved,
     Span,
@@ -44,7 +51,8 @@ class SourceRecord:
 
     `acknowledged` is the checkpoint, `marker` and `resume` belong to it. `beyond` are settled
     ranges past the checkpoint, `edges` the marker and resume of each one's end. `settled_bytes`
-    counts every settled byte, before and beyond, by its fate.
+    counts every settled byte, before and beyond, by its fate. `finished` is where a rotated source
+    ended when all of it was settled, and since when, in ms since the epoch.
     """
 
     claim: SourceClaimed
@@ -55,6 +63,7 @@ class SourceRecord:
     beyond: ByteRanges = field(default_factory=ByteRanges)
     edges: dict[int, Edge] = field(default_factory=dict)
     settled_bytes: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(FATES, 0))
+    finished: tuple[int, int] | None = None
 
     @property
     def source(self) -> int:
@@ -79,6 +88,20 @@ class SourceRecord:
     def is_settled(self, start: int, end: int) -> bool:
         """Whether every byte of [start, end) is."""
         return self.beyond.contains(max(start, self.acknowledged), end)
+
+    def unsettled(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """What of [start, end) is not settled."""
+        at = max(start, self.acknowledged)
+        for low, high in self.beyond:
+            if high <= at:
+                continue
+            if low >= end:
+                break
+            if low > at:
+                yield at, low
+            at = high
+        if at < end:
+            yield at, end
 
     def settle(self, span: Span) -> None:
         """Count what of the span was not settled yet, and move the checkpoint if it can."""
@@ -146,6 +169,8 @@ class SourceRecord:
             yield SourceFingerprinted(source, *self.fingerprint)
         if self.progress > self.claim.start:
             yield self.checkpoint(source)
+        if self.finished is not None:
+            yield SourceFinished(source, *self.finished)
 
 
 @dataclass(slots=True)
@@ -154,12 +179,15 @@ class Ledger:
 
     `intents` are requests without a result, by batch. `arrivals` is the newest time of arrival
     given to an event of each (group, stream), so that the next one is later, over restarts too.
+    `history` is what was acknowledged of late, which an unknown outcome is compared with.
     `possible_duplicates` counts events of abandoned batches.
     """
 
     sources: dict[int, SourceRecord] = field(default_factory=dict)
     intents: dict[int, IntentSent] = field(default_factory=dict)
+    history: History = field(default_factory=History)
     artifacts: dict[str, ArtifactShipped] = field(default_factory=dict)
+    archives: dict[tuple[str, int], ArchiveFinished] = field(default_factory=dict)
     arrivals: dict[tuple[str, str], int] = field(default_factory=dict)
     next_source: int = 1
     next_batch: int = 1
@@ -174,10 +202,12 @@ class Ledger:
         """The fewest entries that rebuild this ledger."""
         for record in self.sources.values():
             yield from record.renumbered(record.source)
+        yield from self.history.entries()
         yield from self.intents.values()
         for (group, stream), timestamp in self.arrivals.items():
             yield ArrivalTimeUsed(group, stream, timestamp)
         yield from self.artifacts.values()
+        yield from self.archives.values()
         yield Counted(self.next_source, self.next_batch, self.possible_duplicates)
 
     def settled_bytes(self) -> dict[Fate, int]:
@@ -218,6 +248,7 @@ class Ledger:
             kept = tuple(span for span in intent.spans if span.source != entry.source)
             if intent.spans and not kept:
                 del self.intents[batch]
+                self.history.end((intent.group, intent.stream), intent.greatest)
             elif kept != intent.spans:
                 self.intents[batch] = replace(intent, spans=kept)
         return True
@@ -232,14 +263,16 @@ class Ledger:
         known = [span for span in entry.spans if span.source in self.sources]
         if entry.spans and not known:
             return False
+        self.history.discard(entry.batch)
         self.intents[entry.batch] = entry
         if entry.arrival:
             self._arrival(ArrivalTimeUsed(entry.group, entry.stream, entry.greatest))
         return len(known) == len(entry.spans)
 
     def _settled(self, entry: Settled) -> bool:
-        if entry.batch is not None:
-            self.intents.pop(entry.batch, None)
+        intent = None if entry.batch is None else self.intents.pop(entry.batch, None)
+        if intent is not None and entry.stored:
+            self._remember(intent, entry.spans)
         known = True
         for span in entry.spans:
             if record := self.sources.get(span.source):
@@ -251,6 +284,37 @@ class Ledger:
     def _abandoned(self, entry: BatchAbandoned) -> bool:
         if intent := self.intents.pop(entry.batch, None):
             self.possible_duplicates += intent.count
+            self.history.end((intent.group, intent.stream), intent.greatest)
+        return True
+
+    def _remember(self, intent: IntentSent, spans: tuple[Span, ...]) -> None:
+        """Keep what of the batch is stored, to know it from what may be stored beside it."""
+        if not intent.events:
+            self.history.end((intent.group, intent.stream), intent.greatest)
+            return
+        delivered = {span[:3] for span in spans if span.fate == "delivered"}
+        if all(span[:3] in delivered for span in intent.spans):
+            self.history.add(as_stored(intent))
+            return
+        ranges: dict[int, ByteRanges] = {}
+        for source, start, end in delivered:
+            ranges.setdefault(source, ByteRanges()).add(start, end)
+        events = digest.unpack(intent.events, intent.least, intent.count, intent.sources)
+        stored = [
+            index
+            for index, (source, start, end) in enumerate(events.places)
+            if source in ranges and ranges[source].contains(start, end)
+        ]
+        if stored:
+            self.history.add(partly_stored(intent, stored))
+
+    def _stored(self, entry: BatchStored) -> bool:
+        self.next_batch = max(self.next_batch, entry.batch + 1)
+        self.history.add(entry)
+        return True
+
+    def _history_ends(self, entry: HistoryEnds) -> bool:
+        self.history.end((entry.group, entry.stream), entry.timestamp)
         return True
 
     def _arrival(self, entry: ArrivalTimeUsed) -> bool:
@@ -264,6 +328,19 @@ class Ledger:
 
     def _deleted(self, entry: ArtifactDeleted) -> bool:
         self.artifacts.pop(entry.path, None)
+        return True
+
+    def _finished(self, entry: SourceFinished) -> bool:
+        if record := self.sources.get(entry.source):
+            record.finished = entry.end, entry.at_ms
+        return record is not None
+
+    def _archive(self, entry: ArchiveFinished) -> bool:
+        self.archives[entry.root, entry.inode] = entry
+        return True
+
+    def _archive_forgotten(self, entry: ArchiveForgotten) -> bool:
+        self.archives.pop((entry.root, entry.inode), None)
         return True
 
     def _counted(self, entry: Counted) -> bool:
@@ -285,9 +362,14 @@ _APPLY: dict[type[Entry], Callable[[Ledger, Any], bool]] = {
     IntentSent: Ledger._intent,
     Settled: Ledger._settled,
     BatchAbandoned: Ledger._abandoned,
+    BatchStored: Ledger._stored,
+    HistoryEnds: Ledger._history_ends,
     ArrivalTimeUsed: Ledger._arrival,
     ArtifactShipped: Ledger._shipped,
     ArtifactDeleted: Ledger._deleted,
+    SourceFinished: Ledger._finished,
+    ArchiveFinished: Ledger._archive,
+    ArchiveForgotten: Ledger._archive_forgotten,
     Counted: Ledger._counted,
     Header: Ledger._frame,
     Trailer: Ledger._frame,

@@ -63,6 +63,21 @@ def _cut_line_by_line(encoding: Encoding, block: bytes, start: int) -> Lines:
     return lines
 
 
+def leave_out_nuls(lines: Lines, limit: int) -> int:
+    """Take the NULs before each line, a hole in the file, out of its text; gives how many.
+
+    Lines longer than ``limit`` keep theirs: their parts are decided before their end is known.
+    """
+    left_out = 0
+    for index, text in enumerate(lines.texts):
+        if text.startswith("\0") and lines.sizes[index] <= limit:
+            rest = text.lstrip("\0")
+            lines.texts[index] = rest
+            lines.sizes[index] -= len(text) - len(rest)
+            left_out += len(text) - len(rest)
+    return left_out
+
+
 def append(lines: Lines, encoding: Encoding, raw: bytes, end: int) -> None:
     """Append the line ``raw``, line end included if it has one, which ends at ``end``."""
     text, valid = encoding.decode(without_line_end(encoding, raw))

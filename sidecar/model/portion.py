@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sidecar.model.fingerprint import MARKER_LENGTH
-from sidecar.model.records import Records
+from sidecar.model.records import Records, Resume
 
 BYTES_PER_RECORD = 250
 """Memory of a record's text object, numbers and list places beside its bytes (CPython 3.11)."""
@@ -23,6 +23,8 @@ class Portion:
     data: bytes
     data_start: int
     read_at: float
+    resume: Resume | None = None
+    """How to go on at `data_start`, where that lies inside an over-long line."""
     taken: int = 0
     """How many of the records are in batches already."""
 

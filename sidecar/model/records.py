@@ -54,6 +54,8 @@ class Records:
     """Lines with bytes that are not valid in their encoding."""
     broken_json: int = 0
     """Lines that begin as a JSON object and are none."""
+    nuls: int = 0
+    """NULs before lines, which no message holds."""
     redacted: int = 0
     """Records that a redaction changed."""
 
@@ -67,6 +69,14 @@ class Records:
         self.starts.append(start)
         self.ends.append(end)
         self.sizes.append(size)
+
+    def cut_after(self, end: int) -> None:
+        """Leave out the records that end after this offset."""
+        count = sum(each <= end for each in self.ends)
+        for column in (self.timestamps, self.starts, self.ends, self.sizes):
+            del column[count:]
+        del self.messages[count:]
+        self.filtered = [each for each in self.filtered if each[1] <= end]
 
     def settle(self, start: int, end: int, reason: str | None = None) -> None:
         """Append a range that becomes no event; counted under ``reason`` if one is given."""

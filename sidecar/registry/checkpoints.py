@@ -9,7 +9,8 @@ import structlog
 
 from sidecar.model.adoption import adopt
 from sidecar.model.batch import Batch, Reason
-from sidecar.model.journal import BatchAbandoned, Entry
+from sidecar.model.history import EVERY_STREAM, MOST_AHEAD_MS
+from sidecar.model.journal import KNOWS_EVENTS, Entry, HistoryEnds
 from sidecar.model.ledger import Ledger
 from sidecar.registry.journal_file import JournalFile
 from sidecar.registry.journal_recovery import load, set_aside
@@ -114,6 +115,11 @@ class Checkpoints:
                 for warning in loaded.warnings:
                     log.error("journal_damaged", problem=warning)
                 set_aside(loaded.broken, now_ms)
+                if loaded.warnings or loaded.oldest_version < KNOWS_EVENTS:
+                    # What was acknowledged is not known event by event, so nothing up to here can
+                    # be reconciled.
+                    latest = now_ms + MOST_AHEAD_MS
+                    loaded.ledger.apply(HistoryEnds(*EVERY_STREAM, latest))
                 for entry in adopt(self.ledger, loaded.ledger):
                     self._journal.append(entry)
                 self.letters.remember(member.id)
@@ -123,16 +129,6 @@ class Checkpoints:
             self._totals.bytes_rejected = settled["rejected"]
             self._totals.bytes_filtered = settled["filtered"]
             self._totals.bytes_gone = settled["gone"]
-            for batch, intent in list(self.ledger.intents.items()):
-                # Sent by a process that died before the answer: the bytes are read and sent again.
-                self.record(BatchAbandoned(batch))
-                self._totals.possible_duplicates += intent.count
-                log.warning(
-                    "batch_outcome_unknown",
-                    group=intent.group,
-                    stream=intent.stream,
-                    events=intent.count,
-                )
             if self._journal.compact(self.ledger, now, now_ms):
                 for member in dead:
                     member.remove()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sidecar.errors import StateError
 from sidecar.model.journal import (
+    VERSION,
     CorruptLineError,
     Entry,
     Header,
@@ -29,13 +30,15 @@ class Loaded:
     """What a folder held. `warnings` are for people, one a thing that did not read.
 
     `broken` are files that could not be used, or not wholly: see `set_aside`. `generation` is
-    the highest number in use, 0 for an empty folder.
+    the highest number in use, 0 for an empty folder; `oldest_version` the lowest of the formats
+    that were read.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
     warnings: list[str] = field(default_factory=list)
     broken: list[Path] = field(default_factory=list)
     generation: int = 0
+    oldest_version: int = VERSION
 
 
 def load(directory: Path, files: FileSystem = REAL) -> Loaded:
@@ -99,6 +102,7 @@ class _Reader:
         ledger = Ledger()
         try:
             for entry in _whole_snapshot(content):
+                self._note_version(entry)
                 ledger.apply(entry)
         except NewerFormatError as error:
             self._is_newer(name, error)
@@ -132,6 +136,7 @@ class _Reader:
                 bad.append(number)
                 continue
             self.known = True
+            self._note_version(entry)
             unknown += not self._loaded.ledger.apply(entry)
         if len(bad) == sum(map(bool, lines)):
             self._warn(name, f"not a journal, {_size(content)}")
@@ -141,6 +146,10 @@ class _Reader:
             )
         if unknown:
             self._warn(name, f"{unknown} lines speak of sources that are not known")
+
+    def _note_version(self, entry: Entry) -> None:
+        if isinstance(entry, Header):
+            self._loaded.oldest_version = min(self._loaded.oldest_version, entry.version)
 
     def _read(self, name: str) -> bytes | None:
         try:

@@ -159,6 +159,15 @@ def dead_members(state_dir: Path, *, own: str, files: FileSystem = REAL) -> list
     return dead
 
 
+def has_member(state_dir: Path, task: str, files: FileSystem = REAL) -> bool:
+    """Has the task a member's folder, alive or not taken over yet? In doubt it has."""
+    prefix = f"{clean_name(task)}-"
+    try:
+        return any(name.startswith(prefix) for name in files.names(state_dir / MEMBERS))
+    except OSError:
+        return True
+
+
 def lock_refused(path: Path, error: OSError) -> StateError:
     """The StateError for a folder or lock that cannot be had."""
     if error.errno in _NO_LOCKS:

@@ -62,6 +62,11 @@ def state_created(state_dir: Path, now: float, files: FileSystem = REAL) -> floa
     return now if written is None else written
 
 
+def when_created(state_dir: Path, files: FileSystem = REAL) -> float | None:
+    """When it was first used, in seconds since the epoch; None if never. Raises OSError."""
+    return _read_created(state_dir / _CREATED, files)
+
+
 def clean_name(hint: str) -> str:
     """`hint` as a file name: ASCII letters, digits, `.`, `_` and `-`, its last 64 at most."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", hint).strip("._-")[-_NAME_LIMIT:] or "member"
@@ -75,6 +80,15 @@ def unusable(path: Path, act: str, error: OSError) -> StateError:
         str(path),
         f"cannot {act}: {error.strerror or error}",
         f"{remedy}, or set state_dir to another place",
+    )
+
+
+def unreadable(path: Path, error: OSError) -> StateError:
+    """The StateError for what somebody who only looks may not see."""
+    return StateError(
+        str(path),
+        f"cannot be read: {error.strerror or error}",
+        f"run this as the sidecar's user, or let user {os.geteuid()} read it",
     )
 
 

@@ -14,6 +14,13 @@ from sidecar.settings.section import Section, wrong
 LARGEST_BATCH: Final = 1_048_576
 # More threads than this only wait for one another.
 MOST_IN_FLIGHT: Final = 256
+# A pump that polls faster does nothing else; files that nobody looks at for a day are not tailed.
+SHORTEST_POLL: Final = 0.01
+HOUR: Final = 3600.0
+DAY: Final = 86400.0
+# Below the first nothing is found in time, above the second nothing is bounded.
+LEAST_BUDGET: Final = 0.1
+MOST_BUDGET: Final = 1_000_000.0
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 ARTIFACTS_SUFFIX: Final = "/artifacts"
 
@@ -36,9 +43,10 @@ def _cold(poll: dict[str, Any]) -> float:
 class Poll(Section):
     """How often files are looked at."""
 
-    hot: Annotated[Duration, Field(gt=0)] = 1.0
-    cold: Duration = Field(gt=0, default_factory=_cold)
-    budget: Annotated[Number, Field(gt=0)] = 50.0
+    mode: Literal["auto", "watch", "revalidate"] = "auto"
+    hot: Annotated[Duration, Field(ge=SHORTEST_POLL, le=HOUR)] = 1.0
+    cold: Duration = Field(ge=SHORTEST_POLL, le=DAY, default_factory=_cold)
+    budget: Annotated[Number, Field(ge=LEAST_BUDGET, le=MOST_BUDGET)] = 50.0
 
     @model_validator(mode="after")
     def _cold_is_not_hotter(self) -> "Poll":
@@ -70,7 +78,7 @@ def _quiet(drain: dict[str, Any]) -> float:
 class Drain(Section):
     """How a stop ends."""
 
-    deadline: Annotated[Duration, Field(gt=0)] = 110.0
+    deadline: Annotated[Duration, Field(gt=0, le=DAY)] = 110.0
     quiet: Duration = Field(default_factory=_quiet)
 
     @model_validator(mode="after")

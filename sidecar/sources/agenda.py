@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -44,9 +44,9 @@ class Agenda(Generic[Key]):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else NEVER
 
-    def take_due(self, now: float) -> Iterator[Key]:
-        """Take out what is due, the longest overdue first, as far as the caller goes on."""
-        while self.next_due() <= now:
-            _, _, key = heapq.heappop(self._heap)
-            del self._due[key]
-            yield key
+    def take(self) -> Key:
+        """Take out what is due first; there must be something."""
+        self.next_due()
+        _, _, key = heapq.heappop(self._heap)
+        del self._due[key]
+        return key

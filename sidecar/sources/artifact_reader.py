@@ -60,6 +60,9 @@ class ArtifactReader:
             path, inline_limit = self._requests.get()
             try:
                 reading = Reading(path, read_version(path, inline_limit))
+            except FileNotFoundError:
+                # Deleted before or while it was read: there is no version of it.
+                reading = Reading(path, None)
             except OSError as error:
                 reading = Reading(path, None, str(error))
             self._readings.append(reading)

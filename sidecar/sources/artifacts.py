@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from sidecar.health import Degradation
 from sidecar.model.batch import ArtifactVersion, StreamKey
 from sidecar.model.journal import ArtifactDeleted, ArtifactShipped, Entry
 from sidecar.model.ledger import Ledger
-from sidecar.model.manifest import deletion, manifest
+from sidecar.model.manifest import content_type, deletion, manifest
+from sidecar.model.stored_object import LARGEST_OBJECT, StoredObject, Torn, Wanted, content_key
 from sidecar.model.stream_names import clean
 from sidecar.sources.agenda import Agenda
 from sidecar.sources.artifact_reader import ArtifactReader, Version
 from sidecar.sources.discovery import Found, Rule
-from sidecar.sources.poll import Budget, interval
+from sidecar.sources.opening import OPEN_AND_CLOSE, open_file
+from sidecar.sources.poll import Budget, Pace
+from sidecar.sources.storing import Storing
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -35,6 +39,8 @@ class ArtifactRule:
     log_group: str
     settle: float
     inline_limit: int
+    bucket: str | None = None
+    """Where content over the limit goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,10 @@ class _Artifact:
     renamed_into_place: bool = False
     busy: bool = False
     gone_since: float | None = None
+    reading: Version | None = None
+    """What was read and is being kept in the bucket."""
+    problem: str = ""
+    """Why it cannot be read: nothing waits for it then, it is looked at now and then."""
 
     @property
     def name(self) -> str:
@@ -72,37 +82,69 @@ class Artifacts:
         ledger: Ledger,
         record: Callable[[Entry], None],
         reader: ArtifactReader,
+        storing: Storing,
         budget: Budget,
+        pace: Pace,
         totals: Totals,
-        hot: float,
-        cold: float,
     ) -> None:
         self._rules = {rule.match.number: rule for rule in rules}
         self._ledger = ledger
         self._record = record
         self._reader = reader
+        self._storing = storing
         self._budget = budget
         self._totals = totals
-        self._hot = hot
-        self._cold = cold
+        self._pace = pace
         self._artifacts: dict[str, _Artifact] = {}
+        self._held: set[str] = set()
+        """Of these it is not known whether an earlier process's manifest is stored."""
         self._looks: Agenda[str] = Agenda()
 
     @property
     def unfinished(self) -> int:
         """Artifacts that are being read, or on their way."""
-        return sum(artifact.busy for artifact in self._artifacts.values())
+        busy = sum(artifact.busy for artifact in self._artifacts.values())
+        return busy - self._storing.held_back
 
     @property
     def known(self) -> int:
         return len(self._artifacts)
 
     def unsettled(self) -> int:
-        """Artifacts that are seen but not yet found finished."""
-        return sum(
-            not artifact.busy and not self._is_shipped(artifact) and artifact.gone_since is None
+        """Artifacts that are seen but not yet found finished, or whose bucket refuses them."""
+        unseen = sum(
+            not artifact.busy and self._is_awaited(artifact)
             for artifact in self._artifacts.values()
         )
+        return unseen + self._storing.held_back
+
+    def left(self) -> list[str]:
+        """Paths of what is not shipped."""
+        return [
+            path
+            for path, artifact in self._artifacts.items()
+            if artifact.busy or self._is_awaited(artifact)
+        ]
+
+    def degradations(self) -> Iterator[Degradation]:
+        """What stands in the way of artifacts, and of nothing else."""
+        yield from self._storing.degradations()
+        unreadable = [each for each in self._artifacts.values() if each.problem]
+        if unreadable:
+            text = (
+                f"{len(unreadable)} artifacts cannot be read, the first: {unreadable[0].problem}; "
+            )
+            yield Degradation("unreadable_artifact", text + "let this user or its group read them")
+
+    def hold(self, path: str) -> None:
+        """Tell nothing of the artifact before `release`."""
+        self._held.add(path)
+
+    def release(self, path: str, now: float) -> None:
+        """It is known what CloudWatch holds of it."""
+        self._held.discard(path)
+        if path in self._artifacts:
+            self._looks.put(path, now)
 
     def replace_rules(self, rules: Sequence[ArtifactRule]) -> None:
         self._rules = {rule.match.number: rule for rule in rules}
@@ -140,7 +182,7 @@ class Artifacts:
             artifact.renamed_into_place |= renamed_into_place
 
     def next_due(self) -> float:
-        return self._looks.next_due()
+        return min(self._looks.next_due(), self._storing.next_due())
 
     def make_all_due(self, now: float) -> None:
         for path in self._artifacts:
@@ -148,36 +190,53 @@ class Artifacts:
 
     def step(self, now: float, now_ms: int, *, has_room: bool) -> list[Notice]:
         """Look at what is due, as far as the budget goes; gives the manifests that are ready."""
-        notices = []
+        notices = [*self._whole(now, now_ms), *self._kept(now)]
+        if has_room:
+            notices += self._look_at_due(now, now_ms)
+        return notices
+
+    def _whole(self, now: float, now_ms: int) -> Iterator[Notice]:
+        """The manifests of what was read, where nothing needs to be kept first."""
         for reading in self._reader.readings():
             artifact = self._artifacts.get(reading.path)
             if artifact is None:
                 continue
-            if reading.version is None:
-                artifact.busy = False
-                artifact.unchanged_since = now
-                self._looks.put(reading.path, now + artifact.rule.settle)
-                if reading.problem:
-                    log.warning("artifact_unreadable", path=reading.path, error=reading.problem)
+            if reading.problem:
+                self._unreadable(artifact, reading.problem, now)
                 continue
-            notice = self._manifest(artifact, reading.version, now, now_ms)
+            artifact.problem = ""
+            if reading.version is None:
+                self._not_whole(artifact, now)
+                continue
+            notice = self._read(artifact, reading.version, now, now_ms)
             if notice is not None:
-                notices.append(notice)
-        if not has_room:
-            return notices
-        for path in self._looks.take_due(now):
+                yield notice
+
+    def _kept(self, now: float) -> Iterator[Notice]:
+        """The manifests of what is in its bucket."""
+        for path, outcome in self._storing.step(now):
+            artifact = self._artifacts[path]
+            if isinstance(outcome, Torn):
+                self._not_whole(artifact, now)
+            elif artifact.reading is not None:
+                yield _manifest(artifact, artifact.reading, outcome)
+            artifact.reading = None
+
+    def _look_at_due(self, now: float, now_ms: int) -> Iterator[Notice]:
+        while self._looks.next_due() <= now and self._budget.has_room(now):
+            path = self._looks.take()
             artifact = self._artifacts.get(path)
-            if artifact is None or artifact.busy:
+            if artifact is None:
+                self._pace.forget(path)
+                continue
+            if artifact.busy or path in self._held:
                 continue
             if artifact.gone_since is not None:
                 notice = self._deleted(artifact, now, now_ms)
                 if notice is not None:
-                    notices.append(notice)
+                    yield notice
             else:
                 self._look(artifact, now, now_ms)
-            if not self._budget.has_room(now):
-                break
-        return notices
 
     def shipped(self, version: ArtifactVersion, now_ms: int) -> None:
         """CloudWatch has the manifest, or refused it for good."""
@@ -195,15 +254,14 @@ class Artifacts:
         log.info("artifact_shipped", path=version.path, version=version.sha256, bytes=version.bytes)
 
     def _look(self, artifact: _Artifact, now: float, now_ms: int) -> None:
-        self._budget.spend(1)
+        self._budget.spend(OPEN_AND_CLOSE)
         try:
-            stat = os.stat(artifact.found.path)
+            stat = _seen_anew(artifact.found.path)
         except FileNotFoundError:
             self.vanished(artifact.found.path, now)
             return
         except OSError as error:
-            log.warning("artifact_unreadable", path=artifact.found.path, error=str(error))
-            self._looks.put(artifact.found.path, now + self._cold)
+            self._unreadable(artifact, str(error), now)
             return
         seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
         if seen != artifact.seen:
@@ -216,53 +274,84 @@ class Artifacts:
                 artifact.unchanged_since = now - max(0.0, min(age, artifact.rule.settle))
         quiet = now - artifact.unchanged_since
         if self._is_shipped(artifact):
-            self._looks.put(artifact.found.path, now + interval(quiet, self._hot, self._cold))
+            self._looks.put(
+                artifact.found.path, now + self._pace.interval(artifact.found.path, quiet)
+            )
         elif quiet >= artifact.rule.settle or artifact.renamed_into_place or self._done(artifact):
             artifact.renamed_into_place = False
             artifact.busy = True
             self._reader.request(artifact.found.path, artifact.rule.inline_limit)
         else:
             # No later than a hot file: its NAME.done may come, unheard, before it has settled.
-            wait = max(0.01, min(artifact.rule.settle - quiet, self._hot))
+            wait = max(0.01, min(artifact.rule.settle - quiet, self._pace.hot))
             self._looks.put(artifact.found.path, now + wait)
 
     def _is_shipped(self, artifact: _Artifact) -> bool:
         known = self._ledger.artifacts.get(artifact.found.path)
         return known is not None and artifact.seen == (known.bytes, known.modified_ns, known.inode)
 
+    def _is_awaited(self, artifact: _Artifact) -> bool:
+        """Is it there, readable as far as is known, and not shipped as it is?"""
+        if artifact.gone_since is not None or artifact.problem:
+            return False
+        return not self._is_shipped(artifact)
+
     def _done(self, artifact: _Artifact) -> bool:
         self._budget.spend(1)
         return os.path.exists(artifact.found.path + DONE_SUFFIX)
 
-    def _manifest(
+    def _not_whole(self, artifact: _Artifact, now: float) -> None:
+        """It changed while it was read: wait until it has settled anew."""
+        path = artifact.found.path
+        artifact.busy = False
+        artifact.unchanged_since = now
+        self._looks.put(path, now + artifact.rule.settle)
+        self._totals.artifacts_torn += 1
+        log.info("artifact_changed_while_read", path=path)
+
+    def _unreadable(self, artifact: _Artifact, problem: str, now: float) -> None:
+        artifact.busy = False
+        self._looks.put(artifact.found.path, now + self._pace.cold)
+        if problem != artifact.problem:
+            artifact.problem = problem
+            log.warning("artifact_unreadable", path=artifact.found.path, error=problem)
+
+    def _read(
         self, artifact: _Artifact, version: Version, now: float, now_ms: int
     ) -> Notice | None:
-        path = artifact.found.path
+        """What to ship of a version that was read whole; None for now, or for good."""
+        path, rule = artifact.found.path, artifact.rule
         artifact.seen = (version.size, version.modified_ns, version.inode)
-        of_now = ArtifactVersion(
-            path, version.sha256, version.size, version.modified_ns, version.inode
-        )
         known = self._ledger.artifacts.get(path)
         if known is not None and known.version == version.sha256:
             # The same content again, touched or written anew: it is there already.
-            self._record(_as_shipped(of_now, now_ms))
+            self._record(_as_shipped(_of(path, version), now_ms))
             artifact.busy = False
-            self._looks.put(path, now + self._hot)
+            self._looks.put(path, now + self._pace.hot)
             return None
-        message = manifest(
-            artifact.name,
-            sha256=version.sha256,
-            size=version.size,
-            modified_ns=version.modified_ns,
-            content=version.content,
-        )
-        return _notice(artifact, message, of_now)
+        if version.content is not None or rule.bucket is None:
+            return _manifest(artifact, version, None)
+        if version.size > LARGEST_OBJECT:
+            log.warning(
+                "artifact_too_large_to_store",
+                path=path,
+                bytes=version.size,
+                most=LARGEST_OBJECT,
+                remedy="write it in smaller files, or exclude it",
+            )
+            return _manifest(artifact, version, None)
+        artifact.reading = version
+        key = content_key(rule.log_group, artifact.name, version.sha256)
+        kind = content_type(artifact.name)
+        wanted = Wanted(rule.bucket, key, version.sha256, version.size, kind)
+        self._storing.add(path, wanted)
+        return None
 
     def _deleted(self, artifact: _Artifact, now: float, now_ms: int) -> Notice | None:
         path = artifact.found.path
         if not os.path.isdir(os.path.dirname(path)):
             # Unmounted, maybe: nothing is concluded.
-            self._looks.put(path, now + self._cold)
+            self._looks.put(path, now + self._pace.cold)
             return None
         if path not in self._ledger.artifacts:
             del self._artifacts[path]
@@ -270,6 +359,32 @@ class Artifacts:
         artifact.busy = True
         gone = ArtifactVersion(path, "", 0, 0, 0)
         return _notice(artifact, deletion(artifact.name, now_ms), gone)
+
+
+def _of(path: str, version: Version) -> ArtifactVersion:
+    return ArtifactVersion(path, version.sha256, version.size, version.modified_ns, version.inode)
+
+
+def _manifest(artifact: _Artifact, version: Version, stored: StoredObject | None) -> Notice:
+    message = manifest(
+        artifact.name,
+        sha256=version.sha256,
+        size=version.size,
+        modified_ns=version.modified_ns,
+        content=version.content,
+        stored=stored,
+    )
+    return _notice(artifact, message, _of(artifact.found.path, version))
+
+
+def _seen_anew(path: str) -> os.stat_result:
+    """What has the name now: over NFS `stat` may be half a minute late for another host's writes
+    and renames, and would call a file settled that is being written."""
+    descriptor = open_file(path)
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _as_shipped(version: ArtifactVersion, now_ms: int) -> ArtifactShipped:

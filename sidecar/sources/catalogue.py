@@ -11,9 +11,11 @@ import os
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import structlog
 
+from sidecar.model.adoption import renumbered
 from sidecar.model.assembler import Assembler
 from sidecar.model.batch import StreamKey
 from sidecar.model.fingerprint import FULL, Fingerprint
@@ -32,9 +34,10 @@ from sidecar.sources.candidate import Candidate, examine, last_line_start
 from sidecar.sources.copies import Likeness, beside, goes_on, likeness
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
+from sidecar.sources.looks import Looks
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
-from sidecar.sources.source import Source
+from sidecar.sources.source import Again, Source, note_several_writers
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -50,11 +53,21 @@ CLOCK_MARGIN = 2.0
 """Seconds by which a file's time may lie before the moment it was written: the kernel stamps files
 with a coarse clock, a server with its own. In doubt a file is newer than the state directory."""
 
+HOLE = bytes(4)
+"""NULs that may still fill in are no part of a fingerprint; UTF-32 has three in a row."""
+
 Inode = tuple[str, int]
 
 
 def _order(source: Source) -> float:
     return source.order
+
+
+def _holds_back(source: Source) -> bool:
+    """Must it be read before newer files of its stream?"""
+    if source.problem is not None or source.missing_since is not None:
+        return False
+    return source.unread > 0 and not source.exhausted
 
 
 def _holds_anything(directory: str) -> bool:
@@ -76,6 +89,7 @@ class Catalogue:
         ledger: Ledger,
         record: Callable[[Entry], None],
         descriptors: Descriptors,
+        looks: Looks,
         budget: Budget,
         totals: Totals,
         surroundings: Surroundings,
@@ -86,6 +100,7 @@ class Catalogue:
         self._ledger = ledger
         self._record = record
         self._descriptors = descriptors
+        self._looks = looks
         self._budget = budget
         self._totals = totals
         self._surroundings = surroundings
@@ -100,9 +115,15 @@ class Catalogue:
         names of deleted files, which a new file may have taken together with the inode number."""
         self.unreadable: dict[str, str] = {}
         """Paths that match but cannot be opened, with the reason."""
+        self.farewell: Callable[[Source], None] = lambda source: None
+        """Told of each source whose file is done with and gone, before it is forgotten."""
+        self.passed_over: dict[str, Literal["copy", "older"]] = {}
+        """Paths that match and are left alone: copies of what is read anyway, and rotated files
+        older than the state directory."""
         self._by_inode: dict[Inode, Source] = {}
         self._by_path: dict[str, Source] = {}
         self._feeders: dict[StreamKey, list[Source]] = {}
+        self._fronts: dict[StreamKey, int] = {}
         self._tasks = {surroundings.task}
         self._nameless: list[Source] = []
         self._outdated: dict[str, SourceRecord] = {}
@@ -124,12 +145,21 @@ class Catalogue:
 
     def waits_for_older(self, source: Source) -> bool:
         """Must an older file of the same stream be read first, so that the stream keeps order?"""
-        for other in self._feeders[source.key]:
-            if other is source:
-                return False
-            if other.unread and not other.exhausted and other.problem is None:
-                return other.missing_since is None
-        return False
+        feeders = self._feeders[source.key]
+        at = self._fronts.get(source.key, 0)
+        while at < len(feeders) and not _holds_back(feeders[at]):
+            at += 1
+        self._fronts[source.key] = at
+        if at == len(feeders) or feeders[at] is source:
+            return False
+        return feeders[at].order <= source.order
+
+    def look_for_fronts(self) -> None:
+        """Once a round of turns: which file of each stream is the oldest that is not read out.
+
+        Remembered for the round, since ten thousand files may feed one stream.
+        """
+        self._fronts.clear()
 
     def admit(self, found: Sequence[Found], now: float, now_ms: int) -> list[Source]:
         """Take in what scans found; gives the sources to look at, the oldest content first."""
@@ -153,6 +183,7 @@ class Catalogue:
         for candidate in candidates:
             source = self._admit_one(candidate, now, now_ms)
             if source is not None:
+                source.age = max(0.0, now_ms / 1000 - candidate.modified)
                 looked_at.append(source)
         self._outdated.clear()
         # What lost its name has its last bytes read before its successor's first.
@@ -162,6 +193,7 @@ class Catalogue:
     def vanished(self, path: str, now: float) -> None:
         """A name is gone from a directory that is still there: renamed away, or deleted."""
         self.unreadable.pop(path, None)
+        self.passed_over.pop(path, None)
         source = self._by_path.pop(path, None)
         if source is not None and source.path == path:
             self._lost_name(source, now)
@@ -185,6 +217,10 @@ class Catalogue:
             unread_bytes=max(0, source.size - source.position),
         )
         successors = self._take_rest_from_copy(source, now, now_ms)
+        if successors:
+            source.copy = successors[0]
+            source.copy.again.extend(source.again)
+            source.again.clear()
         self.give_up(source)
         source.superseded = True
         if source.leaving:
@@ -197,26 +233,42 @@ class Catalogue:
             successors.append(self._claim(candidate, rule, now, now_ms, feeds=feeds, start=0))
         return successors
 
+    def overwritten(self, source: Source, agrees_to: int, now: float, now_ms: int) -> Source | None:
+        """Another writer wrote over the last of what was read: what stands there now is read on
+        from the last place that is as it was. Gives the source that does."""
+        note_several_writers(source)
+        # What was not read yet is read by the other; nothing is gone that can still be read.
+        source.size = source.position
+        self._end(source)
+        source.superseded = True
+        path, rule = source.path, source.rule
+        found = Found(path, rule.match, source.record.claim.root, source.entry_inode)
+        candidate = self._examined(found)
+        if candidate is None or candidate.inode != source.inode:
+            return None
+        feeds = (source.key, source.record.claim.task or "")
+        successor = self._claim(candidate, rule, now, now_ms, feeds=feeds, start=agrees_to)
+        successor.notes = source.notes
+        return successor
+
     def revive(self, source: Source, now: float) -> None:
         """A file that was done with is written to after all."""
         if source.over and not source.superseded:
             source.over = False
             source.grew_at = now
             insort(self._feeders.setdefault(source.key, []), source, key=_order)
+            self._fronts.pop(source.key, None)
 
     def has_grown(self, source: Source) -> bool:
         """Is a file that was done with, as far as its name tells, longer than it was?"""
         if source.superseded or source.deleted or source.missing_since is not None:
             return False
-        self._budget.spend(1)
-        try:
-            seen = os.stat(source.path)
-        except OSError:
-            return False
-        return seen.st_ino == source.inode and seen.st_size > source.position
+        seen = self._looks.by_name(source.path)
+        return seen is not None and seen.st_ino == source.inode and seen.st_size > source.position
 
     def give_up(self, source: Source) -> None:
         """Nothing more can be read of it: what was not read is gone, and counted."""
+        self.give_up_again(source)
         if source.over:
             return
         if source.size > source.position:
@@ -227,6 +279,35 @@ class Catalogue:
             source.position = source.size
         self._end(source)
 
+    def give_up_again(self, source: Source) -> None:
+        """What was to be read once more cannot be read: it is gone, and counted."""
+        source.reading_again = None
+        while source.again:
+            self.gone(source.again.popleft())
+
+    def gone(self, wanted: Again) -> None:
+        """The rest of what was to be read once more is nowhere to be found."""
+        spans = [
+            Span(wanted.record.source, start, end, "gone")
+            for start, end in wanted.record.unsettled(wanted.start, wanted.end)
+        ]
+        if spans:
+            self._record(Settled(None, tuple(spans)))
+            self._totals.bytes_gone += sum(span.end - span.start for span in spans)
+            path = wanted.record.path
+            log.warning("bytes_gone", path=path, start=wanted.start, end=wanted.end)
+
+    def read_again(self, source: Source, wanted: Again, now: float) -> Source | None:
+        """Have these bytes of the source read once more; gives whose turn it is."""
+        while source.copy is not None:
+            source = source.copy
+        if source.superseded or (source.over and self._is_lost(source, now)):
+            self.gone(wanted)
+            return None
+        source.again.append(wanted)
+        self.revive(source, now)
+        return source
+
     def sweep(self, now: float) -> None:
         """Let go of what is read to its end and quiet, and of what is not to be found any more."""
         for source in list(self.sources.values()):
@@ -236,11 +317,16 @@ class Catalogue:
                     self._forget(source)
             elif self._is_lost(source, now) and not self._descriptors.holds(source):
                 self.give_up(source)
-            elif source.leaving and source.unread == 0 and self._is_quiet(source, now):
+            elif source.held or source.again:
+                continue  # its descriptor may be the only way to what is to be read once more
+            elif source.leaving and source.unread == 0 and self._is_quiet(source):
                 self._finish(source)
 
     def fingerprint(self, source: Source, head: bytes) -> None:
         """Learn more of the first bytes, in steps, until the fingerprint is full."""
+        hole = head.find(HOLE)
+        if hole >= 0:
+            head = head[: max(hole, source.position)]
         known = source.record.fingerprint
         fresh = Fingerprint.of(head) if known is None else known.extended_by(head)
         if fresh != known and fresh.length:
@@ -264,11 +350,8 @@ class Catalogue:
         self._moved(source, found, now)
 
     def _still_at(self, source: Source) -> bool:
-        self._budget.spend(1)
-        try:
-            return os.stat(source.path).st_ino == source.inode
-        except OSError:
-            return False
+        seen = self._looks.by_name(source.path)
+        return seen is not None and seen.st_ino == source.inode
 
     def _moved(self, source: Source, found: Found, now: float) -> None:
         log.debug("source_renamed", path=source.path, to=found.path)
@@ -297,8 +380,10 @@ class Catalogue:
         self._nameless.append(source)
 
     @staticmethod
-    def _is_quiet(source: Source, now: float) -> bool:
-        return now - source.grew_at >= source.rule.partial
+    def _is_quiet(source: Source) -> bool:
+        """Did a look, not merely the clock, find that nothing came for so long?"""
+        looked = source.looked_at - source.grew_at
+        return source.shrunk_at is None and looked >= source.rule.partial
 
     def _is_lost(self, source: Source, now: float) -> bool:
         if source.missing_since is None:
@@ -351,9 +436,17 @@ class Catalogue:
         before = self._outdated.get(found.base or "")
         if before is not None and goes_on(found.path, before, before.acknowledged):
             return self._claim_copy(candidate, before, before.acknowledged, rule, now, now_ms)
-        if self._is_copy(found) or self._is_left_alone(candidate):
+        passed_over = self._passed_over(candidate)
+        if passed_over is not None:
+            self.passed_over[found.path] = passed_over
             return None
         return self._claim(candidate, rule, now, now_ms)
+
+    def _passed_over(self, candidate: Candidate) -> Literal["copy", "older"] | None:
+        """Why an unknown file that matches is left alone; None where it is not."""
+        if self._is_copy(candidate.found):
+            return "copy"
+        return "older" if self._is_left_alone(candidate) else None
 
     def _is_copy(self, found: Found) -> bool:
         """Is it, perhaps, a copy of a living source, which says nothing new as long as it lives?"""
@@ -373,10 +466,10 @@ class Catalogue:
         except OSError:
             return []
         for path in siblings:
-            try:
-                inode = os.stat(path).st_ino
-            except OSError:
+            seen = self._looks.by_name(path)
+            if seen is None:
                 continue
+            inode = seen.st_ino
             # Asked by inode: the name may be that of an older copy which has moved on meanwhile.
             if (root, inode) in self._by_inode:
                 continue
@@ -401,9 +494,21 @@ class Catalogue:
     ) -> Source:
         log.info("copy_continues", path=candidate.found.path, of=original.path, start=position)
         feeds = (StreamKey(*original.feeds), original.claim.task or "")
-        copy = self._claim(candidate, rule, now, now_ms, feeds=feeds, start=position)
+        inherits = None if original.source in self.sources else original
+        copy = self._claim(
+            candidate, rule, now, now_ms, feeds=feeds, start=position, inherits=inherits
+        )
         copy.renamed_away = True
         return copy
+
+    def _inherit(self, heir: int, original: SourceRecord) -> None:
+        """What is settled beyond the original's checkpoint, or unknown, is so in its copy."""
+        settled = original.checkpoint(heir).beyond
+        if settled:
+            self._record(Settled(None, settled))
+        for intent in list(self._ledger.intents.values()):
+            if any(span.source == original.source for span in intent.spans):
+                self._record(renumbered(intent, {original.source: heir}))
 
     def _is_left_alone(self, candidate: Candidate) -> bool:
         """A rotated file from before the state directory that no include takes."""
@@ -423,11 +528,12 @@ class Catalogue:
         *,
         feeds: tuple[StreamKey, str] | None = None,
         start: int | None = None,
+        inherits: SourceRecord | None = None,
     ) -> Source:
         found = candidate.found
         # A rotated file is claimed under the name it had: that is whose stream it belongs to.
         path = found.base if self._is_rotated(found) and found.base else found.path
-        key, task = self._feeds(path, found.root, rule) if feeds is None else feeds
+        key, task = self.feeds(path, found.root, rule) if feeds is None else feeds
         if start is None:
             start = 0
             if self.at_first_start and rule.start_at == "end":
@@ -445,6 +551,8 @@ class Catalogue:
             at_ms=now_ms,
         )
         self._record(entry)
+        if inherits is not None:
+            self._inherit(entry.source, inherits)
         self._totals.sources_claimed += 1
         log.info("source_claimed", path=found.path, group=key.group, stream=key.stream, start=start)
         return self._add(self._ledger.sources[entry.source], candidate, rule, now)
@@ -453,9 +561,11 @@ class Catalogue:
         """Does its name come from a rotation, rather than only look like it?"""
         if found.base is None:
             return False
-        return not found.included or found.base in self._by_path or os.path.exists(found.base)
+        if not found.included or found.base in self._by_path:
+            return True
+        return self._looks.by_name(found.base) is not None
 
-    def _feeds(self, path: str, root: str, rule: LogRule) -> tuple[StreamKey, str]:
+    def feeds(self, path: str, root: str, rule: LogRule) -> tuple[StreamKey, str]:
         """The stream for a file of this name: that of the file that had the name before."""
         before = self._by_path.get(path)
         if before is not None:
@@ -477,26 +587,49 @@ class Catalogue:
                 before=tail,
             ),
             position=record.acknowledged,
-            settled_ahead=deque((start, end, record.edges[end][1]) for start, end in record.beyond),
+            settled_ahead=deque(),
             head=candidate.head,
             tail=tail,
             entry_inode=found.inode,
             order=candidate.modified,
             grew_at=now,
-            renamed_away=found.base is not None and record.claim.path != found.path,
+            renamed_away=self._was_renamed_away(found, record, candidate),
         )
+        self._pass_over(source)
         source.seen_to = source.position
         source.size = max(source.position, candidate.size)
         if found.path != record.path:
             self._record(SourceMoved(record.source, found.path))
         self.sources[source.id] = source
+        self.passed_over.pop(found.path, None)
         self._by_inode[found.root, found.inode] = source
         self._by_inode[found.root, source.inode] = source
         if candidate.head:
             self.fingerprint(source, candidate.head)
         insort(self._feeders.setdefault(source.key, []), source, key=_order)
+        self._fronts.pop(source.key, None)
         self._take_name(found.path, source, now)
         return source
+
+    def _was_renamed_away(self, found: Found, record: SourceRecord, candidate: Candidate) -> bool:
+        """Is it under a rotated name, since now or, for what an earlier run knew, since then?"""
+        if found.base is not None and record.claim.path != found.path:
+            return True
+        return candidate.record is record and self._is_rotated(found)
+
+    def _pass_over(self, source: Source) -> None:
+        """Note what is not to be read on the way: settled beyond the checkpoint, or of unknown
+        outcome."""
+        record = source.record
+        ahead = [(start, end, record.edges[end][1]) for start, end in record.beyond]
+        for batch, intent in self._ledger.intents.items():
+            resumes = {(at.source, at.offset): at.resume for at in intent.resumes}
+            for span in intent.spans:
+                if span.source == record.source and span.end > record.acknowledged:
+                    source.held.add(batch)
+                    start = max(span.start, record.acknowledged)
+                    ahead.append((start, span.end, resumes.get((span.source, span.end))))
+        source.settled_ahead.extend(sorted(ahead, key=lambda each: each[:2]))
 
     def _finish(self, source: Source) -> None:
         if source.nul_skipped_from is not None:
@@ -513,8 +646,14 @@ class Catalogue:
         feeders = self._feeders.get(source.key, [])
         if source in feeders:
             feeders.remove(source)
+            self._fronts.pop(source.key, None)
+
+    def knows_task(self, task: str) -> bool:
+        """Does, or did, a sidecar of this state directory run in a task of this id?"""
+        return task in self._tasks
 
     def _forget(self, source: Source) -> None:
+        self.farewell(source)
         self.report_again.append(source.path)
         del self.sources[source.id]
         for inode in ((source.record.claim.root, n) for n in (source.inode, source.entry_inode)):

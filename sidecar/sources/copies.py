@@ -29,11 +29,20 @@ def beside(path: str, rule: LogRule) -> Iterator[str]:
                 continue
             try:
                 if entry.is_file():
-                    found.append((entry.stat().st_mtime_ns, entry.path))
+                    found.append((_modified_ns(entry.path), entry.path))
             except OSError:
                 continue
     for _, sibling in sorted(found, reverse=True):
         yield sibling
+
+
+def _modified_ns(path: str) -> int:
+    """Opened anew: over NFS an entry's `stat` is up to half a minute late."""
+    descriptor = open_file(path)
+    try:
+        return os.fstat(descriptor).st_mtime_ns
+    finally:
+        os.close(descriptor)
 
 
 class Likeness(enum.Enum):

@@ -6,6 +6,8 @@ import os
 import stat
 from collections import OrderedDict
 
+from sidecar.sources.opening import OPEN_AND_CLOSE
+from sidecar.sources.opening import open_file as open_file
 from sidecar.sources.poll import Budget
 from sidecar.sources.source import Source
 from sidecar.telemetry import Totals
@@ -62,7 +64,7 @@ class Descriptors:
         self._open.clear()
 
     def _opened(self, source: Source) -> int:
-        self._budget.spend(1)
+        self._budget.spend(OPEN_AND_CLOSE)
         try:
             descriptor = open_file(source.path)
         except FileNotFoundError:
@@ -99,8 +101,3 @@ class Descriptors:
                     break
             else:
                 return
-
-
-def open_file(path: str) -> int:
-    """Open for reading; never blocks on a FIFO and never takes a terminal over."""
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)

@@ -6,61 +6,34 @@ numbers of a whole directory, so a rotation is seen without a single `stat`.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from sidecar.model.globs import Glob, lies_within
+import structlog
+
+from sidecar.model.globs import lies_within
 from sidecar.sources.agenda import Agenda
-from sidecar.sources.poll import Budget, interval
-from sidecar.sources.siblings import Rotated, base_names, is_compressed
+from sidecar.sources.looks import Looks
+from sidecar.sources.matching import Found as Found
+from sidecar.sources.matching import Rule as Rule
+from sidecar.sources.matching import judge
+from sidecar.sources.poll import Budget, Pace
 
-TEMPORARY_SUFFIXES = ("~", ".swp", ".swx", ".swo", ".tmp~")
-TEMPORARY_PREFIXES = (".nfs", ".#", "#", ".goutputstream-")
-"""Names that editors and the NFS client make for a while: never a log, never an artifact."""
+log = structlog.get_logger(__name__)
 
-UNFINISHED_SUFFIXES = (".tmp", ".part", ".done")
-"""Names that never are artifacts (contract)."""
+RETRY_SECONDS = 1.0
+"""Between attempts at a directory that cannot be read, at least."""
+
+NAMES_A_ROUND_TRIP = 1000
+"""About so many names an NFS client gets in one answer: a scan of more costs more."""
 
 SCAN_SHARE = 10.0
 """A directory is scanned at most this fraction of the time: after a scan of t seconds, none for
 t * SCAN_SHARE, so a directory of 100,000 names with a rotation a second does not eat a core."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One `logs` or `artifacts` entry as discovery needs it."""
-
-    number: int
-    kind: Literal["log", "artifact"]
-    include: tuple[Glob, ...]
-    exclude: tuple[Glob, ...]
-    rotated: Rotated = "off"
-
-    def takes(self, path: str) -> Glob | None:
-        """The include that matches, unless an exclude does."""
-        for glob in self.include:
-            if glob.matches(path):
-                return None if any(no.matches(path) for no in self.exclude) else glob
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A name that matches.
-
-    `base` is the path the file had before a rotation gave it this name, if the name looks like
-    that; `included` tells whether an include takes the name itself too.
-    """
-
-    path: str
-    rule: Rule
-    root: str
-    inode: int
-    base: str | None = None
-    included: bool = True
 
 
 @dataclass(slots=True)
@@ -89,13 +62,20 @@ class Discovery:
     """Keeps the directories that can hold a match, and scans each when it is due."""
 
     def __init__(
-        self, rules: Sequence[Rule], never: Iterable[str], budget: Budget, hot: float, cold: float
+        self,
+        rules: Sequence[Rule],
+        never: Iterable[str],
+        budget: Budget,
+        looks: Looks,
+        pace: Pace,
     ) -> None:
         self._rules = tuple(rules)
         self._never = tuple(os.path.abspath(path) for path in never)
         self._budget = budget
-        self._hot = hot
-        self._cold = cold
+        self._looks = looks
+        self._pace = pace
+        self.unreadable: dict[str, str] = {}
+        """Directories that cannot be read, with the reason: nothing is concluded about them."""
         self._directories: dict[str, _Directory] = {}
         self._agenda: Agenda[str] = Agenda()
         self._begin()
@@ -114,6 +94,19 @@ class Discovery:
     @property
     def directories(self) -> int:
         return len(self._directories)
+
+    def empty(self) -> list[str]:
+        """Directories below the roots in which the last scan saw nothing."""
+        roots = set(self.roots)
+        return [
+            path
+            for path, seen in self._directories.items()
+            if not (seen.names or seen.ignored or seen.subdirectories or path in roots)
+        ]
+
+    def scanned(self) -> list[str]:
+        """Every directory that is scanned: those that are there and can hold a match."""
+        return sorted(self._directories)
 
     def touch(self, directory: str, now: float) -> None:
         """A watch event named this directory: scan it soon."""
@@ -136,11 +129,12 @@ class Discovery:
     def scan(self, now: float, *, whatever_it_costs: bool = False) -> Changes:
         """Scan what is due, the longest overdue first, as far as the budget goes."""
         changes = Changes()
-        for path in self._agenda.take_due(now):
-            if path in self._directories:
-                self._scan_one(path, now, changes)
+        while self._agenda.next_due() <= now:
             if not whatever_it_costs and not self._budget.has_room(now):
                 break
+            path = self._agenda.take()
+            if path in self._directories:
+                self._scan_one(path, now, changes)
         return changes
 
     def forget(self, path: str) -> None:
@@ -161,15 +155,15 @@ class Discovery:
         started = time.monotonic()
         try:
             names, ignored, below = self._list(path, directory)
-        except OSError:
-            if directory.names or directory.subdirectories:
-                changes.lost.append(path)
-            directory.names = {}
-            if path not in self.roots:
-                self._drop(path)
-            else:
-                self._agenda.put(path, now + self._hot)
+        except (FileNotFoundError, NotADirectoryError):
+            self._is_away(path, directory, now, changes)
             return
+        except OSError as error:
+            self._is_unreadable(path, error)
+            self._agenda.put(path, now + max(RETRY_SECONDS, self._pace.hot))
+            return
+        if self.unreadable.pop(path, None) is not None:
+            log.info("directory_readable_again", path=path)
         new = [name for name, inode in names.items() if directory.names.get(name) != inode]
         gone = [name for name in directory.names if name not in names]
         for name in new:
@@ -189,9 +183,31 @@ class Discovery:
         if new or gone or fresh:
             directory.changed_at = now
         took = time.monotonic() - started
-        directory.not_before = now + min(took * SCAN_SHARE, self._hot)
+        directory.not_before = now + min(took * SCAN_SHARE, self._pace.hot)
         quiet = now - directory.changed_at
-        self._agenda.put(path, now + interval(quiet, self._hot, self._cold))
+        self._agenda.put(path, now + self._pace.interval(path, quiet))
+
+    def _is_away(self, path: str, directory: _Directory, now: float, changes: Changes) -> None:
+        """Not there (yet, or any more): a root may be mounted later."""
+        self.unreadable.pop(path, None)
+        if directory.names or directory.subdirectories:
+            changes.lost.append(path)
+        directory.names = {}
+        if path in self.roots:
+            self._agenda.put(path, now + self._pace.hot)
+        else:
+            self._drop(path)
+
+    def _is_unreadable(self, path: str, error: OSError) -> None:
+        """There, and not to be read: what is known of its files stays as it is."""
+        text = error.strerror or str(error)
+        if self.unreadable.get(path) == text:
+            return
+        self.unreadable[path] = text
+        remedy = "give this user read and execute permission on it"
+        if error.errno not in (errno.EACCES, errno.EPERM):
+            remedy = "it is tried again until the volume answers"
+        log.warning("directory_unreadable", path=path, error=text, remedy=remedy)
 
     def _list(self, path: str, before: _Directory) -> tuple[dict[str, int], set[str], set[str]]:
         names: dict[str, int] = {}
@@ -203,7 +219,7 @@ class Discovery:
                 if name in before.ignored:
                     ignored.add(name)
                 elif entry.is_dir(follow_symlinks=False):
-                    if self._descends(entry.path):
+                    if self.descends(entry.path):
                         below.add(name)
                 elif name not in before.names and self._match(entry.path, 0) is None:
                     ignored.add(name)
@@ -213,65 +229,39 @@ class Discovery:
                         names[name] = inode
                 elif entry.is_file(follow_symlinks=False):
                     names[name] = entry.inode()
+        self._budget.spend((len(names) + len(ignored) + len(below)) // NAMES_A_ROUND_TRIP)
         return names, ignored, below
 
     def _target_inode(self, entry: os.DirEntry[str]) -> int | None:
         """A link's target is what is read; a loop, a dangling link or no plain file is not."""
-        self._budget.spend(1)
-        try:
-            return entry.stat().st_ino if entry.is_file() else None
-        except OSError:
-            return None
+        seen = self._looks.by_name(entry.path)
+        return seen.st_ino if seen is not None and stat.S_ISREG(seen.st_mode) else None
 
-    def _descends(self, directory: str) -> bool:
+    def descends(self, directory: str) -> bool:
+        """Is this directory scanned, if it is there?"""
         if any(lies_within(directory, never) for never in self._never):
             return False
         return any(glob.descends(directory) for rule in self._rules for glob in rule.include)
 
     def _match(self, path: str, inode: int) -> Found | None:
-        name = os.path.basename(path)
-        if name.startswith(TEMPORARY_PREFIXES) or name.endswith(TEMPORARY_SUFFIXES):
-            return None
-        if any(lies_within(path, never) for never in self._never):
-            return None
-        for rule in self._rules:
-            if rule.kind == "artifact":
-                if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):
-                    continue
-                glob = rule.takes(path)
-                if glob is not None:
-                    return Found(path, rule, glob.root, inode)
-                continue
-            base = self._base(path, rule)
-            glob = rule.takes(path)
-            if base is not None:
-                # A compressed sibling holds what was read from the file it was made of.
-                if is_compressed(name):
-                    return None
-                return Found(path, rule, base[1].root, inode, base[0], glob is not None)
-            if glob is not None:
-                return Found(path, rule, glob.root, inode)
-        return None
-
-    @staticmethod
-    def _base(path: str, rule: Rule) -> tuple[str, Glob] | None:
-        directory, name = os.path.split(path)
-        for base in base_names(name, rule.rotated):
-            glob = rule.takes(os.path.join(directory, base))
-            if glob is not None and not any(no.matches(path) for no in rule.exclude):
-                return os.path.join(directory, base), glob
-        return None
+        verdict = judge(path, inode, self._rules, self._never)
+        return verdict if isinstance(verdict, Found) else None
 
     def _vanish(self, path: str, changes: Changes) -> None:
         """A directory went: so did all that was in it."""
         for known in [known for known in self._directories if lies_within(known, path)]:
             directory = self._directories.pop(known)
-            self._agenda.drop(known)
+            self._let_go(known)
             changes.vanished.extend(os.path.join(known, name) for name in directory.names)
+
+    def _let_go(self, path: str) -> None:
+        self._agenda.drop(path)
+        self._pace.forget(path)
+        self.unreadable.pop(path, None)
 
     def _drop(self, path: str) -> None:
         del self._directories[path]
-        self._agenda.drop(path)
+        self._let_go(path)
         parent = self._directories.get(os.path.dirname(path))
         if parent is not None:
             parent.subdirectories.discard(os.path.basename(path))

@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sidecar.model.batch import StreamKey
 from sidecar.model.fingerprint import Marker
-from sidecar.model.journal import Entry, Settled, Span
+from sidecar.model.journal import Entry, IntentSent, Settled, Span
+from sidecar.model.outcome_ranges import Missing
 from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records
-from sidecar.sources.agenda import Agenda
+from sidecar.sources.agenda import NEVER, Agenda
 from sidecar.sources.artifacts import ArtifactRule, Artifacts
 from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.discovery import Discovery
-from sidecar.sources.poll import Budget, interval
+from sidecar.sources.mounts import Mounts
+from sidecar.sources.poll import Budget, Pace
+from sidecar.sources.removal import Removal
 from sidecar.sources.rules import LogRule
-from sidecar.sources.source import Source
+from sidecar.sources.source import Again, Source
 from sidecar.sources.tailer import CONFIRM_AFTER, NUL_PATIENCE, Tailer, Turn, Verdict
 from sidecar.sources.watch import Watch
 from sidecar.telemetry import Totals
@@ -32,6 +35,12 @@ NO_ROOM_SECONDS = 0.05
 
 LOOK_AGAIN_SECONDS = 0.2
 """How soon a name is looked at again that a scan could not decide on."""
+
+LEARN_SECONDS = 15.0
+"""How often the mount table is read: a volume may be mounted over a root later."""
+
+HEARD_SLOWER = 5.0
+"""How much less often a file of this machine is polled that the watch is known to tell of."""
 
 OLDER_FIRST_SECONDS = 0.05
 """How soon a source asks again whether the older file of its stream is read to its end."""
@@ -50,31 +59,34 @@ class Intake:
         watch: Watch,
         catalogue: Catalogue,
         artifacts: Artifacts,
+        removal: Removal,
         tailer: Tailer,
+        mounts: Mounts,
         budget: Budget,
+        pace: Pace,
         totals: Totals,
         record: Callable[[Entry], None],
-        hot: float,
-        cold: float,
         now: float,
     ) -> None:
         self.discovery = discovery
         self.watch = watch
         self.catalogue = catalogue
         self.artifacts = artifacts
+        self.removal = removal
+        self.mounts = mounts
+        self.pace = pace
         self.last_growth = now
         """When a whole line, or a new file, was last found; monotonic seconds."""
         self._tailer = tailer
         self._budget = budget
         self._totals = totals
         self._record = record
-        self._hot = hot
-        self._cold = cold
         self._ready: deque[Source] = deque()
         self._looks: Agenda[int] = Agenda()
         self._swept_at = now
         self._measured_at = now
         self._covered_at = float("-inf")
+        self._learned_at = float("-inf")
 
     @property
     def has_unread(self) -> bool:
@@ -84,9 +96,7 @@ class Intake:
     def discover(self, now: float, now_ms: int, *, everything: bool = False) -> None:
         """Scan what is due and take in what changed; the first time all there is."""
         everything = everything or self.catalogue.is_new
-        if not self.watch.covers_all and now - self._covered_at >= self._hot:
-            self._covered_at = now
-            self.watch.cover()
+        self._cover(now)
         for directory in self.watch.directories():
             self.discovery.touch(directory, now)
         if everything:
@@ -105,17 +115,19 @@ class Intake:
         for path in self.watch.modified():
             source = self.catalogue.at(path)
             if source is not None:
+                source.heard = True
                 self.catalogue.revive(source, now)
                 self._give_turn(source)
             else:
                 self.artifacts.touched(path, now)
-        for number in self._looks.take_due(now):
+        while self._looks.next_due() <= now and self._budget.has_room(now):
+            number = self._looks.take()
             source = self.catalogue.sources.get(number)
-            if source is not None:
-                self._budget.spend(1)
-                self._look(source, now)
-            if not self._budget.has_room(now):
-                break
+            if source is None:
+                self.pace.forget(number)
+                continue
+            self._budget.spend(1)
+            self._look(source, now)
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
             self.catalogue.sweep(now)
@@ -125,14 +137,38 @@ class Intake:
         """Go by new rules from the next scan on: offsets and streams stay as they are."""
         self.catalogue.replace_rules(logs)
         self.artifacts.replace_rules(artifacts)
+        self.removal.replace_rules(logs)
         matches = [rule.match for rule in logs] + [rule.match for rule in artifacts]
         self.discovery.replace_rules(matches)
+        self.mounts.learn(self.discovery.roots)
         self.watch.cover(self.discovery.roots)
+
+    def release(self, intent: IntentSent, missing: Sequence[Missing], now: float) -> None:
+        """The outcome of an earlier process's request is known: nothing of it is held any more.
+
+        What is missing is read once more. A source that is not found yet needs nothing: what is
+        not settled of it is read when it is.
+        """
+        if intent.artifact is not None:
+            self.artifacts.release(intent.artifact.path, now)
+        for span in intent.spans:
+            source = self.catalogue.sources.get(span.source)
+            if source is not None:
+                source.held.discard(intent.batch)
+        for each in missing:
+            source = self.catalogue.sources.get(each.source)
+            if source is None:
+                continue
+            wanted = Again(source.record, *each[1:])
+            reader = self.catalogue.read_again(source, wanted, now)
+            if reader is not None:
+                self._give_turn(reader)
 
     def look_at_everything(self, now: float, now_ms: int) -> None:
         """One look at every directory and source, whatever it costs: before a drain ends."""
         self.discover(now, now_ms, everything=True)
         for source in self.catalogue.sources.values():
+            self._budget.spend(1)
             self._look(source, now)
         self.artifacts.make_all_due(now)
 
@@ -143,6 +179,7 @@ class Intake:
 
         `has_room` tells for a stream, and with None for any at all.
         """
+        self.catalogue.look_for_fronts()
         for _ in range(len(self._ready)):
             if not has_room(None):
                 self._measure_waiting(now)
@@ -150,16 +187,22 @@ class Intake:
             source = self._ready.popleft()
             source.queued = False
             if source.over:
-                self._looks.put(source.id, now + self._cold)
+                self._look_later(source, now)
                 continue
             if not has_room(source.key):
                 self._tailer.measure(source, now)
                 self._looks.bring_forward(source.id, now + NO_ROOM_SECONDS)
                 continue
-            if self.catalogue.waits_for_older(source):
+            if source.again:
+                turn = self._tailer.again(source, now, now_ms)
+            elif self.catalogue.waits_for_older(source):
                 self._looks.bring_forward(source.id, now + OLDER_FIRST_SECONDS)
                 continue
-            turn = self._tailer.turn(source, now, now_ms)
+            else:
+                polled, size = source.ask_server, source.size
+                turn = self._tailer.turn(source, now, now_ms)
+                if polled and source.size > size:
+                    source.heard = False  # until the watch tells of it after all
             if turn.portion is not None:
                 self.last_growth = now
                 self._settle_filtered(turn.portion)
@@ -201,20 +244,38 @@ class Intake:
         if source.over and self.catalogue.has_grown(source):
             self.catalogue.revive(source, now)
         if source.over:
-            self._looks.put(source.id, now + self._cold)
+            self._look_later(source, now)
         else:
+            source.ask_server = True
             self._give_turn(source)
+
+    def _look_later(self, source: Source, now: float) -> None:
+        """Of a file that is done with: whether it is written to after all."""
+        self._looks.put(source.id, now + self.pace.interval(source.id, NEVER))
+
+    def _cover(self, now: float) -> None:
+        """Watch roots that came, and learn what file systems all lie on by now."""
+        waited = now - self._covered_at >= self.pace.hot
+        if not self.watch.covers_all and (waited or self.watch.stirred):
+            self._covered_at = now
+            for root in self.watch.cover():
+                self.discovery.touch(root, now)
+                self._learned_at = float("-inf")
+        if now - self._learned_at >= LEARN_SECONDS:
+            self._learned_at = now
+            self.mounts.learn(self.discovery.roots)
 
     def _measure_waiting(self, now: float) -> None:
         """Note how far files have grown that cannot be read for want of room: the backlog is told
         right in an outage above all, and an open file outlives its deletion."""
-        if now - self._measured_at < self._hot:
+        if now - self._measured_at < self.pace.hot:
             return
         self._measured_at = now
         for source in self._ready:
             if not self._budget.has_room(now):
                 break
             self._budget.spend(1)
+            source.ask_server = True
             self._tailer.measure(source, now)
 
     def _report_again(self, now: float) -> None:
@@ -233,8 +294,14 @@ class Intake:
             for successor in self.catalogue.replaced(source, now, now_ms):
                 self._give_turn(successor)
             return
+        if turn.verdict is Verdict.OVERWRITTEN:
+            follower = self.catalogue.overwritten(source, turn.agrees_to, now, now_ms)
+            if follower is not None:
+                self._give_turn(follower)
+            return
         if turn.verdict is Verdict.MOVED:
             self.catalogue.lost(source, now)
+        if turn.verdict is Verdict.MOVED or turn.stirred:
             self.discovery.touch(source.path.rpartition("/")[0], now)
         elif self.catalogue.wants_fingerprint(source):
             self.catalogue.fingerprint(source, self._tailer.head(source))
@@ -245,18 +312,21 @@ class Intake:
 
     def _next_look(self, source: Source, now: float) -> float:
         if source.problem is not None:
-            return now + min(LONGEST_STUCK_WAIT, self._hot * 2.0 ** min(source.failures, 6))
+            return now + min(LONGEST_STUCK_WAIT, self.pace.hot * 2.0 ** min(source.failures - 1, 6))
         quiet = now - source.grew_at
-        due = now + interval(quiet, self._hot, self._cold)
+        slower = 1.0
+        if source.heard and not self.mounts.revalidates(source.record.claim.root):
+            slower = HEARD_SLOWER
+        due = now + self.pace.interval(source.id, source.quiet(now), slower=slower)
         if source.shrunk_at is not None:
             due = min(due, source.shrunk_at + CONFIRM_AFTER)
         if source.nul_at >= 0:
             due = min(due, max(now + 0.05, source.nul_since + NUL_PATIENCE))
-        if source.unread:
-            waits = [source.rule.group_wait, source.rule.partial if source.leaving else None]
-            for wait in waits:
-                if wait is not None and quiet < wait:
-                    due = min(due, source.grew_at + wait)
+        waits = [source.rule.group_wait if source.unread else None]
+        waits.append(source.rule.partial if source.leaving else None)
+        for wait in waits:
+            if wait is not None and quiet < wait:
+                due = min(due, source.grew_at + wait)
         return due
 
     def _settle_filtered(self, portion: Portion) -> None:

@@ -26,6 +26,8 @@ class LogRule:
     assembly: AssemblyRules
     old_events_now: bool
     """Ship events older than CloudWatch takes with the arrival time."""
+    delete_after: float | None = None
+    """Seconds from a rotated file's full acknowledgement to its removal; None for never."""
 
     def stream_of(
         self, path: str, root: str, surroundings: Surroundings, tasks: Container[str]

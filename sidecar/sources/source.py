@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
+from zlib import crc32
+
+import structlog
 
 from sidecar.model.assembler import Assembler
 from sidecar.model.batch import StreamKey
@@ -12,14 +15,38 @@ from sidecar.model.ledger import SourceRecord
 from sidecar.model.records import Resume
 from sidecar.sources.rules import LogRule
 
+log = structlog.get_logger(__name__)
+
+SEVERAL_WRITERS = "multi-writer"
+"""The note of a source that more than one host seems to append to."""
+
 State = Literal["active", "idle", "rotated", "finished", "stuck"]
 
 MARK_SECONDS = 1.0
 MOST_MARKS = 64
 """How finely and how far back a source remembers its growth, to tell how old its backlog is."""
 
+MOST_ANCHORS = 8
+
 IDLE_AFTER = 60.0
 """Seconds without growth after which a source is called idle."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Again:
+    """Bytes behind a position that are to be read once more: an earlier process may have sent them,
+    and CloudWatch does not hold them. `record` is whose they are, though another file's now.
+
+    `timestamp` is the one their first event had, for lines that have none of their own. With
+    `resume` they begin inside an over-long line, with `inside` they end in one.
+    """
+
+    record: SourceRecord
+    start: int
+    end: int
+    timestamp: int
+    resume: Resume | None
+    inside: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -36,8 +63,8 @@ class Source:
     assembler: Assembler
     position: int
     settled_ahead: deque[tuple[int, int, Resume | None]]
-    """Start and end of what an earlier run had settled beyond the checkpoint, which is not read
-    again, and how to go on where an end lies inside an over-long line."""
+    """Start and end of what an earlier run had settled beyond the checkpoint, or may have, and how
+    to go on where an end lies inside an over-long line. None of it is read on the way."""
     head: bytes
     """The first bytes, which may hold a byte-order mark."""
     entry_inode: int
@@ -50,7 +77,21 @@ class Source:
     seen_to: int = 0
     """End of what has been read without finding a whole line in it."""
     modified_ns: int = -1
+    changed_ns: int = -1
+    """When its attributes changed last: a rename shows here, over NFS too."""
+    ask_server: bool = False
+    """Its next look is the poll's: the server is asked, where there is one."""
+    heard: bool = False
+    """The watch tells of what is written to it, as far as is known."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of it, in fixed words."""
+    anchors: list[tuple[int, int]] = field(default_factory=list)
+    """Earlier positions, and the checksums of the bytes before them: they tell a file that was
+    written anew from one in which another writer wrote over the last lines."""
     grew_at: float = 0.0
+    looked_at: float = 0.0
+    age: float = 0.0
+    """Seconds since it was last written to, by its own time, when it was found."""
     growth: list[tuple[float, int]] = field(default_factory=list)
     """When the file was seen to have reached which size, about one mark a second."""
     shrunk_at: float | None = None
@@ -62,6 +103,8 @@ class Source:
     """NULs before this offset are what the writer wrote."""
     nul_skipped_from: int | None = None
     """Start of a believed run of NULs that the next record's range takes in."""
+    group_open: bool = False
+    """Whole lines of a multiline group wait for more of it, or for `multiline.wait`."""
     exhausted: bool = False
     """The last read found no whole line up to the end of the file."""
     renamed_away: bool = False
@@ -76,6 +119,13 @@ class Source:
     queued: bool = False
     problem: str | None = None
     failures: int = 0
+    held: set[int] = field(default_factory=set)
+    """Batches of earlier processes with bytes of this source, whose outcomes are not known yet."""
+    again: deque[Again] = field(default_factory=deque)
+    reading_again: Source | None = None
+    """How far the first of them is read: a source like this one that ends where it does."""
+    copy: Source | None = None
+    """Where its content is now, if it was truncated."""
 
     @property
     def id(self) -> int:
@@ -120,6 +170,19 @@ class Source:
     def finished(self) -> bool:
         return self.over and self.unsettled == 0
 
+    def note(self, words: str) -> bool:
+        """Add what a person should know of it; False where it is known already."""
+        if words in self.notes:
+            return False
+        self.notes = (*self.notes, words)
+        return True
+
+    def drop_anchor(self) -> None:
+        """Remember this position, with the bytes before it, among the latest few."""
+        anchor = (self.position, crc32(self.tail))
+        if self.tail and anchor not in self.anchors[-1:]:
+            self.anchors = [*self.anchors[1 - MOST_ANCHORS :], anchor]
+
     def note_growth(self, now: float) -> None:
         """The file was seen to be larger than before."""
         self.grew_at = now
@@ -131,6 +194,11 @@ class Source:
         if len(self.growth) >= MOST_MARKS:
             del self.growth[1::2]
         self.growth.append((now, self.size))
+
+    def quiet(self, now: float) -> float:
+        """Seconds since it was last written to, for all that is known: of ten thousand old files
+        at a start none is hot."""
+        return now - self.grew_at + (0.0 if self.growth else self.age)
 
     def lag(self, now: float) -> float:
         """Seconds since the oldest byte of the backlog was first seen."""
@@ -148,3 +216,13 @@ class Source:
         if self.leaving or self.over:
             return "rotated"
         return "active" if now - self.grew_at < IDLE_AFTER else "idle"
+
+
+def note_several_writers(source: Source) -> None:
+    """Say once that more than one host seems to append to the file."""
+    if source.note(SEVERAL_WRITERS):
+        log.warning(
+            "multi_writer",
+            path=source.path,
+            remedy="two hosts that append to one file overwrite each other: one file a writer",
+        )

@@ -1,6 +1,6 @@
 """Reads a source on, one turn at a time: growth, truncation, holes, incomplete lines.
 
-Every look is an `fstat` of the held descriptor; every read begins a few bytes before the position
+Every look is at the held descriptor; every read begins a few bytes before the position
 and compares them, so that a file truncated and written anew between two looks is seen even where
 its size tells nothing.
 """
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import enum
 import os
+from collections import deque
 from dataclasses import dataclass
+from zlib import crc32
 
 import structlog
 
@@ -19,7 +21,8 @@ from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records, Resume
 from sidecar.sources.descriptors import Changed, Descriptors, Moved, open_file
-from sidecar.sources.source import Source
+from sidecar.sources.looks import Looks, Seen
+from sidecar.sources.source import Again, Source, note_several_writers
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -34,6 +37,9 @@ MOST_READ_BYTES = 8 * 1024 * 1024
 CONFIRM_AFTER = 0.05
 """Seconds between seeing a smaller size and believing it: a fresh look decides."""
 
+LEAST_AGREEMENT = 4096
+"""Bytes that must be as they were before a file counts as written over rather than anew."""
+
 NUL_PATIENCE = 1.0
 """Seconds a run of NULs is held before it is believed; over NFS, out-of-order writes show holes
 that fill in later."""
@@ -44,6 +50,8 @@ class Verdict(enum.Enum):
 
     SAME = "same"
     REPLACED = "replaced"
+    OVERWRITTEN = "overwritten"
+    """Another writer wrote over the last of what was read; `Turn.agrees_to` is where that began."""
     MOVED = "moved"
 
 
@@ -54,13 +62,17 @@ class Turn:
     portion: Portion | None = None
     more: bool = False
     verdict: Verdict = Verdict.SAME
+    agrees_to: int = 0
+    stirred: bool = False
+    """Something about it changed, and not its content: its name, maybe."""
 
 
 class Tailer:
     """Takes sources a turn further; the only code that reads log files."""
 
-    def __init__(self, descriptors: Descriptors, totals: Totals) -> None:
+    def __init__(self, descriptors: Descriptors, looks: Looks, totals: Totals) -> None:
         self._descriptors = descriptors
+        self._looks = looks
         self._totals = totals
 
     def turn(self, source: Source, now: float, now_ms: int) -> Turn:
@@ -69,8 +81,8 @@ class Tailer:
         A fault makes the source `stuck`, with the reason in `problem`; others go on.
         """
         try:
-            descriptor = self._descriptors.of(source)
-            turn = self._look(source, descriptor, now, now_ms)
+            seen, descriptor = self._seen(source)
+            turn = self._look(source, descriptor, seen, now, now_ms)
         except Moved:
             return Turn(verdict=Verdict.MOVED)
         except Changed:
@@ -84,10 +96,83 @@ class Tailer:
             source.failures = 0
         return turn
 
+    def again(self, source: Source, now: float, now_ms: int) -> Turn:
+        """Read on in what is to be read once more; its position stays where it is."""
+        wanted = source.again[0]
+        try:
+            descriptor = self._descriptors.of(source)
+            part = source.reading_again
+            if part is None:
+                part = source.reading_again = self._part(source, descriptor, wanted)
+            if wanted.inside:
+                turn = self._read_inside(part, descriptor, wanted.end, now, now_ms)
+            else:
+                turn = self._read_on(
+                    part, descriptor, now, now_ms, MOST_READ_BYTES, close=False, finished=False
+                )
+        except Moved:
+            return Turn(verdict=Verdict.MOVED)
+        except Changed:
+            return Turn(verdict=Verdict.REPLACED)
+        except OSError as error:
+            self._stuck(source, error)
+            return Turn()
+        source.problem, source.failures = None, 0
+        if part.position >= wanted.end:
+            source.reading_again = None
+            source.again.popleft()
+        elif part.seen_to < wanted.end and turn.portion is None:
+            return Turn(verdict=Verdict.REPLACED)
+        return Turn(turn.portion, more=True, verdict=turn.verdict)
+
+    def _read_inside(
+        self, part: Source, descriptor: int, end: int, now: float, now_ms: int
+    ) -> Turn:
+        """Read up to an end inside an over-long line: what follows shows that it is no line's."""
+        length = end - part.position + part.rule.assembly.window
+        data = os.pread(descriptor, length, part.position)
+        self._totals.data_operations += 1
+        self._totals.read_bytes += len(data)
+        start, resume = part.position, part.assembler.resume
+        records = part.assembler.feed(data, start, now_ms)
+        _give_parts_one_time(records, resume)
+        records.cut_after(end)
+        if end not in (records.ends or [start]):
+            return Turn(verdict=Verdict.REPLACED)
+        part.position = part.seen_to = end
+        return Turn(Portion(part.id, records, data, start, now, resume))
+
+    def _part(self, source: Source, descriptor: int, wanted: Again) -> Source:
+        """A source of its own, from `start` to `end`, whose every NUL was believed before."""
+        length = min(MARKER_LENGTH, wanted.start)
+        before = os.pread(descriptor, length, wanted.start - length)
+        self._totals.data_operations += 1
+        assembler = Assembler(
+            source.rule.assembly,
+            stream=source.key.stream,
+            resume=wanted.resume,
+            previous_timestamp=wanted.timestamp,
+            head=source.head,
+            before=before,
+        )
+        return Source(
+            record=wanted.record,
+            rule=source.rule,
+            assembler=assembler,
+            position=wanted.start,
+            settled_ahead=deque([(wanted.end, wanted.end, None)]),
+            head=source.head,
+            entry_inode=source.entry_inode,
+            size=wanted.end,
+            tail=before,
+            seen_to=wanted.start,
+            nul_believed_to=wanted.end,
+        )
+
     def measure(self, source: Source, now: float) -> None:
         """Note how far the file has grown, without reading it."""
         try:
-            size = os.fstat(self._descriptors.of(source)).st_size
+            size = self._seen(source)[0].st_size
         except (OSError, Moved, Changed):
             return  # the source's next turn finds out
         if size > source.size:
@@ -103,8 +188,22 @@ class Tailer:
         except (OSError, Moved, Changed):
             return b""
 
-    def _look(self, source: Source, descriptor: int, now: float, now_ms: int) -> Turn:
-        seen = os.fstat(descriptor)
+    def _seen(self, source: Source) -> tuple[os.stat_result | Seen, int]:
+        """A look at the source, and its descriptor. Opening has asked the server already."""
+        ask = source.ask_server and self._descriptors.holds(source)
+        source.ask_server = False
+        descriptor = self._descriptors.of(source)
+        root = source.record.claim.root
+        return self._looks.at(descriptor, source.path, root, ask=ask), descriptor
+
+    def _look(
+        self,
+        source: Source,
+        descriptor: int,
+        seen: os.stat_result | Seen,
+        now: float,
+        now_ms: int,
+    ) -> Turn:
         if source.deleted is False and seen.st_nlink == 0:
             source.deleted = True
         if seen.st_size < max(source.size, source.position):
@@ -117,11 +216,14 @@ class Tailer:
         if grown:
             source.note_growth(now)
             source.exhausted = False
+        source.looked_at = now
         source.modified_ns = seen.st_mtime_ns
+        stirred = not written and source.changed_ns not in (-1, seen.st_ctime_ns)
+        source.changed_ns = seen.st_ctime_ns
         if source.unread == 0:
             if written and not self._same_tail(source, descriptor):
-                return Turn(verdict=Verdict.REPLACED)
-            return Turn()
+                return self._other_content(source, descriptor)
+            return Turn(stirred=stirred)
         turn = self._read(source, descriptor, now, now_ms)
         if turn.verdict is Verdict.REPLACED:
             # The new size is the new content's: nothing of it is gone.
@@ -150,6 +252,22 @@ class Tailer:
             return Turn()
         return Turn(verdict=Verdict.REPLACED)
 
+    def _other_content(self, source: Source, descriptor: int) -> Turn:
+        """What was read last is not there any more: written anew, or over by another writer.
+
+        Two hosts that append to one file write over each other's last lines, each from where it
+        believes the end to be; what is before that stays. A file that begins as another did (a
+        banner) agrees to no such length.
+        """
+        for position, checksum in reversed(source.anchors):
+            if position < max(LEAST_AGREEMENT, source.position // 2):
+                break
+            length = min(MARKER_LENGTH, position)
+            self._totals.data_operations += 1
+            if crc32(os.pread(descriptor, length, position - length)) == checksum:
+                return Turn(verdict=Verdict.OVERWRITTEN, agrees_to=position)
+        return Turn(verdict=Verdict.REPLACED)
+
     def _same_tail(self, source: Source, descriptor: int) -> bool:
         if not source.tail:
             return True
@@ -164,7 +282,7 @@ class Tailer:
         close = wait is not None and quiet >= wait
         held = source.nul_at >= 0 and now - source.nul_since >= NUL_PATIENCE
         if source.size <= source.seen_to and not (finished or close or held):
-            source.exhausted = source.nul_at < 0
+            source.exhausted = source.nul_at < 0 and not source.group_open
             return Turn()
         known = source.seen_to - source.position
         is_long = known >= READ_BYTES and not (finished or close or held)
@@ -174,15 +292,35 @@ class Tailer:
         if stop == source.position:
             self._pass_settled(source, descriptor)
             return Turn(more=True)
-        before = len(source.tail)
         length = min(MOST_READ_BYTES, max(READ_BYTES, known + READ_BYTES))
+        return self._read_on(
+            source, descriptor, now, now_ms, length, close=close, finished=finished
+        )
+
+    def _read_on(
+        self,
+        source: Source,
+        descriptor: int,
+        now: float,
+        now_ms: int,
+        length: int,
+        *,
+        close: bool,
+        finished: bool,
+    ) -> Turn:
+        """Read so many bytes at the position, not beyond what is settled ahead."""
+        before = len(source.tail)
+        stop = source.settled_ahead[0][0] if source.settled_ahead else None
         if stop is not None:
             length = min(length, stop - source.position)
+        if source.nul_at >= 0 and self._looks.revalidates(source.record.claim.root):
+            # What the client has of a page that was being written may lack what came since.
+            os.posix_fadvise(descriptor, source.position, 0, os.POSIX_FADV_DONTNEED)
         data = os.pread(descriptor, length + before, source.position - before)
         self._totals.data_operations += 1
         self._totals.read_bytes += len(data)
         if data[:before] != source.tail:
-            return Turn(verdict=Verdict.REPLACED)
+            return self._other_content(source, descriptor)
         data = data[before:]
         read_to = source.position + len(data)
         at_end = read_to >= source.size
@@ -199,8 +337,13 @@ class Tailer:
             finished=complete,
         )
         source.tail = (source.tail + data[: source.position - start])[-64:]
+        source.drop_anchor()
         source.seen_to = read_to
-        source.exhausted = at_end and source.nul_at < 0
+        # Whole lines of an open group are no incomplete line: they wait for its end alone.
+        source.group_open = (
+            source.rule.group_wait is not None and source.position - start < data.rfind(b"\n") + 1
+        )
+        source.exhausted = at_end and source.nul_at < 0 and not source.group_open
         more = source.seen_to < source.size and (portion is not None or source.nul_at < 0)
         return Turn(portion, more)
 
@@ -240,6 +383,8 @@ class Tailer:
         if resume is not None or records.resumes:
             _give_parts_one_time(records, resume)
         source.position = records.consumed
+        if records.nuls:
+            self._skipped(source, start, records.nuls)
         if source.nul_skipped_from is not None and records.consumed > start:
             # The believed run of NULs belongs to what follows it, so that ranges stay without gaps.
             if records.starts and records.starts[0] == start:
@@ -249,7 +394,7 @@ class Tailer:
             source.nul_skipped_from = None
         if not records.ends and not records.filtered:
             return None
-        return Portion(source.id, records, text, start, now)
+        return Portion(source.id, records, text, start, now, resume)
 
     def _past_nuls(self, source: Source, data: bytes, now: float, *, finished: bool) -> bytes:
         """The part of `data` that may be assembled now; moves past a run that is believed.
@@ -268,7 +413,8 @@ class Tailer:
         if at >= source.nul_believed_to:
             if source.nul_at != at:
                 source.nul_at, source.nul_since = at, now
-                source.nul_to = source.position + len(data)
+                # All there is by now has the same second to fill in, however many the holes.
+                source.nul_to = max(source.size, source.position + len(data))
             if now - source.nul_since < NUL_PATIENCE:
                 return data[: data.rfind(b"\n", 0, first) + 1]
             source.nul_believed_to = source.nul_to
@@ -285,16 +431,24 @@ class Tailer:
         if not rest and not finished and source.position + run >= source.size:
             # Nothing after it yet: it may still fill in, and there is nothing to ship.
             return b""
-        self._totals.nul_bytes_skipped += run
-        log.warning("nul_run_skipped", path=source.path, offset=source.position, bytes=run)
+        self._skipped(source, source.position, run)
         if source.nul_skipped_from is None:
             source.nul_skipped_from = source.position
         source.position += run
         return self._past_nuls(source, rest, now, finished=finished)
 
+    def _skipped(self, source: Source, offset: int, nuls: int) -> None:
+        """Count and name NULs that stay between lines. Behind whole lines of a file they are what
+        one writer left out for another's bytes."""
+        if offset and offset < source.size - nuls and source.tail[-1:] == b"\n":
+            note_several_writers(source)
+        self._totals.nul_bytes_skipped += nuls
+        log.warning("nul_run_skipped", path=source.path, offset=offset, bytes=nuls)
+
     @staticmethod
     def _with_believed_nuls(source: Source, data: bytes, now: float) -> bytes:
-        """NULs inside lines are shipped as they are, up to the first that is not believed yet."""
+        """NULs inside lines are shipped as they are, those before a line are left out; up to the
+        first that is not believed yet."""
         unbelieved = data.find(0, max(0, source.nul_believed_to - source.position))
         if unbelieved < 0:
             return data

@@ -60,10 +60,15 @@ class Totals:
     sources_claimed: int = 0
     artifacts_shipped: int = 0
     artifact_bytes: int = 0
+    artifacts_torn: int = 0
+    files_deleted: int = 0
     metadata_operations: int = 0
     data_operations: int = 0
     read_bytes: int = 0
     cloudwatch_reads: int = 0
+    outcomes_unknown: int = 0
+    outcomes_resolved: int = 0
+    events_found: int = 0
 
     rejected: dict[str, int] = field(default_factory=dict)  # events, by reason
     filtered: dict[str, int] = field(default_factory=dict)  # events, by rule: keep, drop, empty

@@ -45,10 +45,15 @@ COUNTERS = (
     ("sources_claimed", "sources_claimed", "Sources this member began to own."),
     ("artifacts_shipped", "artifacts_shipped", "Artifact versions acknowledged."),
     ("artifact_bytes", "artifact_bytes", "Bytes of the artifacts shipped."),
+    ("artifacts_torn", "artifacts_torn", "Readings given up: the artifact changed meanwhile."),
+    ("files_deleted", "files_deleted", "Rotated files removed by delete_after."),
     ("metadata_operations", "metadata_operations", "Metadata operations on the volume."),
     ("data_operations", "data_operations", "Reads from the volume."),
     ("read_bytes", "read_bytes", "Bytes read from the volume."),
     ("cloudwatch_reads", "cloudwatch_reads", "GetLogEvents requests, to reconcile."),
+    ("outcomes_unknown", "outcomes_unknown", "Requests that may be stored or not."),
+    ("outcomes_resolved", "outcomes_resolved", "Of those, the ones that were found out about."),
+    ("events_found", "events_found", "Events of unknown outcome that CloudWatch held."),
 )
 
 # Counters by label: (attribute, name, label, help). Their sums are events_rejected and so on.
@@ -69,6 +74,7 @@ GAUGES = (
         "Metadata operations on the volume, a second.",
     ),
     (("delivery", "in_flight"), "requests_in_flight", "PutLogEvents under way."),
+    (("delivery", "unresolved"), "outcomes_unresolved", "Requests being asked about."),
     (("delivery", "memory_bytes"), "memory_used_bytes", "Bytes read and not yet acknowledged."),
     (("stale_seconds",), "status_age_seconds", "Age of the status these gauges come from."),
 )

@@ -232,10 +232,10 @@ def test_messages_are_the_lines_and_parts_rejoin(source: bytes, limit: int, enco
         assert (
             not (part and part[2]) or source[:end].endswith((b"\n", b"\n\0")) or end == len(source)
         )
-    assert messages == [line or " " for line in plain_lines(source, encoding)]
+    assert messages == [line or " " for line in plain_lines(source, encoding, limit)]
 
 
-def plain_lines(source: bytes, encoding: str) -> list[str]:
+def plain_lines(source: bytes, encoding: str, limit: int) -> list[str]:
     """The lines of a finished source, character by character where units are wide."""
     width = 2 if encoding.startswith("utf-16") else 1
     units = [source[at : at + width] for at in range(0, len(source), width)]
@@ -248,7 +248,11 @@ def plain_lines(source: bytes, encoding: str) -> list[str]:
             raw_lines[-1] += unit
     if not raw_lines[-1]:
         raw_lines.pop()
-    return [raw.decode(encoding, "replace") for raw in raw_lines]
+    texts = [raw.decode(encoding, "replace") for raw in raw_lines]
+    # A hole before a line is no part of it, unless the line is one of parts.
+    return [
+        text.lstrip("\0") if width == 1 and len(text.encode()) <= limit else text for text in texts
+    ]
 
 
 @settings(max_examples=200, deadline=None)

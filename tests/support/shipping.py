@@ -50,10 +50,12 @@ class Deaf:
     """A watch that hears nothing, as for files that another host writes."""
 
     covers_all = True
+    stirred = False
     problem = None
 
-    def cover(self, roots: Iterable[str] = ()) -> None:
+    def cover(self, roots: Iterable[str] = ()) -> list[str]:
         """There is nothing to listen to."""
+        return []
 
     def lost(self, root: str) -> None:
         """It never was heard."""

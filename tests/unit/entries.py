@@ -1,7 +1,10 @@
 """Journal entries for tests, as a member would append them."""
 
+from array import array
+
 from hypothesis import strategies as st
 
+from sidecar.model.digest import Events, distinct, pack
 from sidecar.model.fingerprint import Fingerprint
 from sidecar.model.journal import (
     FATES,
@@ -10,6 +13,7 @@ from sidecar.model.journal import (
     BatchAbandoned,
     Entry,
     Fate,
+    HistoryEnds,
     IntentSent,
     IntentSpan,
     Settled,
@@ -56,7 +60,16 @@ def delivered(source: int, start: int, end: int, batch: int | None = None) -> Se
 def intent(
     batch: int, *spans: tuple[int, int, int], arrival: bool = False, stream: str = "s"
 ) -> IntentSent:
-    """An intent for ranges (source, start, end) of the stream."""
+    """An intent for ranges (source, start, end) of the stream; each of its events has a place in
+    the first."""
+    source, start, end = spans[0] if spans else (0, 0, 0)
+    events = Events(
+        array("q", [100, 150, 200 + batch]),
+        array("I", [1, 2, batch]),
+        array("q", [source] * 3 if spans else []),
+        array("q", [start] * 3 if spans else []),
+        array("q", [end] * 3 if spans else []),
+    )
     return IntentSent(
         batch=batch,
         group="/g",
@@ -68,6 +81,8 @@ def intent(
         crc=2**32 - 1,
         arrival=arrival,
         at_ms=300,
+        events=pack(events),
+        sources=distinct(events),
     )
 
 
@@ -99,7 +114,7 @@ def histories(draw: st.DrawFn) -> list[Entry]:
         elif kind == "settle":
             closes = draw(st.none() | st.sampled_from(batches)) if batches else None
             spans = draw(st.lists(_spans(list(streams)), max_size=3))
-            history.append(Settled(closes, tuple(spans)))
+            history.append(Settled(closes, tuple(spans), draw(st.booleans())))
         elif kind == "intent":
             sent = _intent(draw, streams)
             history.append(sent)
@@ -141,6 +156,7 @@ def _other(draw: st.DrawFn, streams: dict[int, str], batches: list[int]) -> Entr
         SourceFingerprinted(source, *Fingerprint.of(b"x" * draw(st.integers(1, 50)))),
         ArtifactShipped("/a", draw(st.sampled_from("12")) * 64, 5, 6, GREATEST_INODE, 8),
         ArtifactDeleted("/a", 9),
+        HistoryEnds("/g", draw(st.sampled_from("st")), draw(st.integers(0, 300))),
         SourceForgotten(source),
     ]
     if batches:

@@ -42,6 +42,8 @@ def test_a_take_over_loses_nothing_and_is_journaled_whole(
     assert len(ledger.intents) == len(first.intents)
     assert ledger.arrivals == first.arrivals
     assert ledger.artifacts == first.artifacts
+    assert len(ledger.history.batches) == len(first.history.batches)
+    assert ledger.history.ends == first.history.ends
     journal += adopt(ledger, fold(ours))
     assert fold(journal) == ledger
 
@@ -54,9 +56,11 @@ def test_a_ledger_taken_over_twice_is_there_once(history: list[Entry]) -> None:
     other = fold([entry for entry in history if getattr(entry, "spans", True)])
     adopt(ledger, other)
     sources, intents = without_numbers(ledger), len(ledger.intents)
+    history, ends = len(ledger.history.batches), dict(ledger.history.ends)
     adopt(ledger, other)
     assert without_numbers(ledger) == sources
     assert len(ledger.intents) == intents
+    assert (len(ledger.history.batches), ledger.history.ends) == (history, ends)
 
 
 def test_the_further_checkpoint_wins_whoever_is_first() -> None:
@@ -94,11 +98,11 @@ def test_two_sources_of_one_dead_member_stay_two() -> None:
 def test_intents_follow_their_sources_under_new_numbers() -> None:
     """An unknown outcome stays unknown, for the ranges it concerned."""
     ours = fold([claimed(1, at_ms=1000), intent(1, (1, 0, 10))])
-    other = fold([replace(claimed(5), path="/logs/other"), intent(1, (5, 0, 7))])
+    other = fold([replace(claimed(5), path="/logs/other"), intent(3, (5, 0, 7))])
     adopt(ours, other)
     (number,) = [n for n, record in ours.sources.items() if record.path == "/logs/other"]
     assert set(ours.intents) == {1, 2}
-    assert ours.intents[2].spans[0] == (number, 0, 7)
+    assert ours.intents[2].spans[0][:3] == (number, 0, 7)
 
 
 def test_what_else_was_known_is_merged() -> None:
@@ -123,3 +127,18 @@ def test_what_else_was_known_is_merged() -> None:
     assert ours.arrivals == {("/g", "s"): 209}
     assert ours.possible_duplicates == 6
     assert [record.path for record in ours.sources.values()] == ["/logs/1.log", "/logs/moved"]
+
+
+def test_c02_intents_of_a_source_we_know_better_come_along() -> None:
+    """Both have the source; what the other had under way is unknown all the same, either way.
+
+    Catches: intents that go with the record that is given up.
+    """
+    for ours_settled, theirs_settled in ((20, 10), (10, 20)):
+        ours = fold([claimed(1), delivered(1, 0, ours_settled), intent(1, (1, 30, 40))])
+        other = fold([claimed(1), delivered(1, 0, theirs_settled), intent(2, (1, 40, 50))])
+        adopt(ours, other)
+        (number,) = ours.sources
+        ranges = sorted(span[:3] for each in ours.intents.values() for span in each.spans)
+        assert ranges == [(number, 30, 40), (number, 40, 50)]
+        assert all(each.sources == (number,) for each in ours.intents.values())

@@ -1,5 +1,8 @@
 """The journal's lines."""
 
+import json
+from zlib import crc32
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +14,9 @@ from sidecar.model.journal import (
     Counted,
     Entry,
     Header,
+    IntentSent,
     NewerFormatError,
+    Settled,
     SourceCheckpoint,
     SourceMoved,
     Span,
@@ -101,3 +106,37 @@ def test_a_newer_version_is_told_apart_from_damage() -> None:
     with pytest.raises(NewerFormatError) as caught:
         decode(encode(Header("m", 1, 1, version=VERSION + 1)))
     assert caught.value.version == VERSION + 1
+
+
+def test_c04_lines_of_the_first_format_are_read() -> None:
+    """An intent and a result as version 1 wrote them: no events, and nothing said to be stored.
+
+    Catches: a new field that an old journal has to have.
+    """
+    old = {
+        "is": "intent_sent",
+        "batch": 1,
+        "group": "/g",
+        "stream": "s",
+        "spans": [[1, 0, 10]],
+        "count": 3,
+        "least": 1,
+        "greatest": 2,
+        "crc": 5,
+        "arrival": False,
+        "at_ms": 7,
+    }
+    sent = decode(_line(old))
+    assert isinstance(sent, IntentSent)
+    assert (sent.events, sent.spans[0][:3]) == ("", (1, 0, 10))
+    settled = decode(
+        _line({"is": "settled", "batch": 1, "spans": [[1, 0, 10, "delivered", 0, 0, None]]})
+    )
+    assert isinstance(settled, Settled)
+    assert not settled.stored
+    assert isinstance(decode(encode(Header("m", 1, 1, version=1))), Header)
+
+
+def _line(fields: dict[str, object]) -> bytes:
+    text = json.dumps(fields).encode()
+    return b"%08x %b\n" % (crc32(text), text)

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.model.fingerprint import Fingerprint, Marker
+from sidecar.model.history import MOST_ENDS, MOST_EVENTS, History
 from sidecar.model.journal import (
     BatchAbandoned,
+    BatchStored,
     Entry,
     Settled,
     SourceClaimed,
@@ -202,3 +204,51 @@ def test_a_fingerprint_only_grows() -> None:
     long, short = Fingerprint.of(b"abcdef"), Fingerprint.of(b"abc")
     ledger = fold([claimed(1), SourceFingerprinted(1, *long), SourceFingerprinted(1, *short)])
     assert ledger.sources[1].fingerprint == long
+
+
+def test_c02_what_is_acknowledged_is_remembered_event_by_event() -> None:
+    """A stored batch is in the history, its refused events are not, an unstored one is not.
+
+    Catches: refused events remembered as stored, which would hide others that are.
+    """
+    sent = intent(1, (1, 0, 10))
+    stored = Settled(1, (span(1, 0, 10),), stored=True)
+    ledger = fold([claimed(1), sent, stored])
+    assert list(ledger.history.keys(("/g", "s"), 0, 120)) == [(100 << 32) | 1]
+    assert len(list(ledger.history.keys(("/g", "s"), 0, 999))) == 3
+    assert not list(ledger.history.keys(("/g", "other"), 0, 999))
+    refused = Settled(1, (span(1, 0, 10, "rejected"),), stored=True)
+    for unstored in (refused, Settled(1, ())):
+        assert not fold([claimed(1), sent, unstored]).history.batches
+
+
+def test_c02_the_history_is_bounded_and_says_where_it_ends() -> None:
+    """Beyond its bound the oldest batches go, and what lies so far back is not known any more.
+
+    Catches: batches that are forgotten without `ends`, so that their events look unknown.
+    """
+    history = History()
+    entry = BatchStored(1, "/g", "s", 100, 200, MOST_EVENTS // 2, 0, "")
+    for number in range(1, 4):
+        history.add(replace(entry, batch=number, greatest=100 * number))
+    assert set(history.batches) == {2, 3}
+    assert not history.reaches(("/g", "s"), 100)
+    assert history.reaches(("/g", "s"), 101)
+    assert history.reaches(("/g", "t"), 0)
+
+
+def test_c06_ends_of_many_streams_are_bounded() -> None:
+    """Of the streams longest ago only one end is kept for all. Catches: an entry a past stream."""
+    history = History()
+    for number in range(10 * MOST_ENDS):
+        history.end(("/g", str(number)), number)
+    assert len(history.ends) <= MOST_ENDS + 1
+    assert not history.reaches(("/g", "new"), 0)
+    assert history.reaches(("/g", "new"), 10 * MOST_ENDS)
+
+
+def test_c02_an_abandoned_batch_ends_the_history() -> None:
+    """It may be stored twice: nothing up to its times is certain. Catches: `end` left out."""
+    ledger = fold([claimed(1), intent(1, (1, 0, 10)), BatchAbandoned(1)])
+    assert not ledger.history.reaches(("/g", "s"), 201)
+    assert ledger.history.reaches(("/g", "s"), 202)

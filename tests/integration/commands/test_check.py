@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -15,6 +16,7 @@ from sidecar.commands.check_volume import check_entries, check_state_dir
 from sidecar.settings import Settings
 from tests.integration.commands.shell import sidecar
 from tests.support.cloudwatch import StrictCloudWatch
+from tests.support.s3 import StrictS3
 
 
 @pytest.fixture
@@ -327,3 +329,44 @@ def test_unreachable_is_told_once(volume: Path, cloudwatch: StrictCloudWatch) ->
     )
 
     assert "cannot be reached" in found["AWS"]["detail"]
+
+
+def test_deletion_needs_a_writable_directory(volume: Path, tmp_path: Path) -> None:
+    """With delete_after the logs' directory must be writable; nothing is removed to find out."""
+    log = {"include": [f"{volume}/logs/**/*.log"], "delete_after": "7d"}
+    file = configured(volume, logs=[log])
+    item = f"logs[0].delete_after {volume}/logs"
+    assert findings("--config", file)[item]["result"] == "ok"
+    settings = Settings.model_validate({"log_group": "/g", "logs": [log]})
+    with mock.patch("sidecar.commands.check_volume.os.access", return_value=False):
+        found = {each.item: each for each in check_entries(settings)}
+    assert found[item].result == "failed"
+    assert "remove delete_after" in found[item].remedy
+
+
+@pytest.mark.parametrize("denied", [None, "CreateMultipartUpload", "AbortMultipartUpload"])
+def test_online_asks_each_bucket(
+    volume: Path, cloudwatch: StrictCloudWatch, denied: str | None
+) -> None:
+    """With a bucket the permissions to store and to abort are proved, and no object is left."""
+    artifacts = {"include": [f"{volume}/artifacts/*"], "bucket": "reports-artifacts"}
+    with StrictS3("reports-artifacts") as s3:
+        if denied is not None:
+            s3.deny(denied)
+        found = findings(
+            "--online",
+            "--config",
+            configured(volume, artifacts=[artifacts]),
+            environ={**cloudwatch.environment(), "AWS_ENDPOINT_URL_S3": s3.url},
+            status=0 if denied is None else 2,
+        )
+        assert s3.buckets["reports-artifacts"].objects == {}
+        left = s3.buckets["reports-artifacts"].uploads
+    put, abort = (f"s3:{act} reports-artifacts" for act in ("PutObject", "AbortMultipartUpload"))
+    if denied == "CreateMultipartUpload":
+        assert found[put]["result"] == "failed"
+        assert "allow s3:PutObject" in found[put]["remedy"]
+        return
+    assert found[put]["result"] == "ok"
+    assert found[abort]["result"] == ("ok" if denied is None else "failed")
+    assert len(left) == (denied is not None)

@@ -146,6 +146,31 @@ def test_w03_old_events_travel_with_the_arrival_time_where_asked(
     assert abs(event.timestamp - now) < HOUR_MS
 
 
+def test_w03_letters_beyond_the_bound_are_discarded_and_counted(
+    tmp_path: Path, cloudwatch: StrictCloudWatch
+) -> None:
+    """When the letters have filled their room, further ones are a number, and delivery goes on.
+
+    Catches: a full room that keeps the bytes in the backlog for ever, or letters without a bound.
+    """
+    now = cloudwatch.clock.now_ms()
+    lines = [f"{iso(now - 30 * DAY_MS + n)} ancient {n}" for n in range(50)]
+    path = tmp_path / "logs" / "a.log"
+    append(path, "".join(line + "\n" for line in [*lines, f"{iso(now)} young"]))
+    settings = settings_for(tmp_path)
+    with stepping(settings, CloudWatchDestination(Client(), create=settings.create)) as sidecar:
+        sidecar.shipper.checkpoints.letters._limit = 4000
+        sidecar.ship()
+        status = sidecar.status()
+
+    letters = dead_letters(settings.state_dir)
+    assert 5 <= len(letters) < 50
+    assert status["totals"]["dead_letters_discarded"] == 50 - len(letters)
+    assert status["totals"]["events_rejected"] == 50
+    assert len(cloudwatch.messages(GROUP, "a.log")) == 1
+    fates_add_up(status, path)
+
+
 def iso(at_ms: int) -> str:
     """A time as log lines write it, to the millisecond."""
     moment = datetime.fromtimestamp(at_ms // 1000, UTC)

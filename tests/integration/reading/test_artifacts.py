@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -364,3 +365,62 @@ def test_a01_drain_ships_what_has_not_settled(tmp_path: Path, folder: Path) -> N
         append(folder / "last.txt", b"written last")
         assert sidecar.stop() == 0
         assert [content_of(each) for each in sidecar.manifests("last.txt")] == [b"written last"]
+
+
+def test_a04_one_that_cannot_be_read_holds_up_nothing(
+    tmp_path: Path, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is said once and in the status; others are shipped, a drain does not wait for it, and it
+    is shipped when it can be read.
+
+    Catches: a warning at each attempt; a drain that waits for what nobody can read.
+    """
+    put_in_place(folder / "closed.txt", b"closed")
+    put_in_place(folder / "open.txt", b"open")
+    real = artifact_reader.open_file
+
+    def refused(path: str) -> int:
+        if path.endswith("closed.txt"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    with shipping(tmp_path) as sidecar:
+        with mock.patch.object(artifact_reader, "open_file", refused):
+            for _ in range(120):
+                sidecar.step(0.5)
+            assert sidecar.streams(ARTIFACTS) == ["open.txt"]
+            (degraded,) = sidecar.status()["degraded"]
+            assert "closed.txt" in degraded
+            assert capfd.readouterr().out.count("artifact_unreadable") == 1
+            assert sidecar.restart() == 0
+        sidecar.pass_time(10, each=0.5)
+        assert sidecar.streams(ARTIFACTS) == ["closed.txt", "open.txt"]
+        assert sidecar.status()["degraded"] == []
+
+
+def test_a04_what_changed_is_counted(tmp_path: Path, folder: Path) -> None:
+    """Each reading that was given up is in the totals.
+
+    Catches: giving up in silence.
+    """
+    report = folder / "report.bin"
+    put_in_place(report, b"a" * 4000)
+    real = os.fstat
+
+    def moving(descriptor: int) -> os.stat_result:
+        seen = real(descriptor)
+        report.write_bytes(b"b" * 4000)
+        os.utime(report, ns=(1, 10**18))
+        return seen
+
+    with shipping(tmp_path) as sidecar:
+        # Of the reader's only: a look asks by `fstat` as well.
+        readers = SimpleNamespace(**{**vars(os), "fstat": moving})
+        with mock.patch.object(artifact_reader, "os", readers):
+            for _ in range(100):
+                sidecar.step(0.5)
+                if sidecar.totals.artifacts_torn:
+                    break
+        sidecar.pass_time(4 * SETTLE, each=0.5)
+        assert sidecar.status()["totals"]["artifacts_torn"] >= 1
+        assert [content_of(each) for each in sidecar.manifests("report.bin")] == [b"b" * 4000]

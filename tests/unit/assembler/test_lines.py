@@ -244,7 +244,21 @@ def test_l06_nuls_are_characters_like_others() -> None:
 
     Caught: stripping NULs.
     """
-    assert messages_of(b"a\0b\n\0\0\n") == ["a\0b", "\0\0"]
+    assert messages_of(b"a\0b\n\0c\0\n") == ["a\0b", "c\0"]
+
+
+def test_l08_nuls_before_a_line_are_no_part_of_it() -> None:
+    """A run of NULs between lines, a hole that stayed, is in no message and is counted; its bytes
+    belong to the line behind it.
+
+    Caught: shipping the hole; leaving its bytes out of every range.
+    """
+    for text in (b"a\n\0\0\0b\nc\n", b"a\n\0\0\0b\nc\n\xff\n"):
+        records = records_of(text)
+        assert records.messages[:3] == ["a", "b", "c"]
+        assert records.ends[:3] == [2, 7, 9]
+        assert records.sizes[:3] == [1, 1, 1]
+        assert records.nuls == 3
 
 
 def test_l07_a_burst_loses_nothing() -> None:

@@ -1,0 +1,201 @@
+"""`python -m tests.chaos.kills [--kills N] [--megabytes M] [--seed S]`: the proof of reconciling.
+
+A real sidecar ships a file of unique lines and one of heavily repeating lines, with times of their
+own and with the time of arrival, and is killed at random moments while every fault is on at random.
+CloudWatch shows what it accepted within `reconcile_wait`. Exit status 0 when nothing is lost,
+nothing is stored twice, and nothing was counted as possibly so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.support.cloudwatch import StrictCloudWatch
+from tests.support.running_sidecar import RunningSidecar, wait_for
+
+GROUP = "/ecs/kills"
+MODES = ("auto", "arrival")
+LONGEST_LIFE = 4.0
+"""Seconds after which a life is ended at the latest."""
+
+LATEST = 20.0
+"""Seconds after which a request is executed whose client died, at the latest."""
+
+PATIENCE = 900.0
+
+WRITING: dict[str, dict[str, Any]] = {
+    "throttle": {},
+    "server_error": {},
+    "server_error stored": {"kind": "server_error", "status": 503, "stored": True},
+    "reset_before": {},
+    "reset_after": {},
+    "cut_reply": {},
+    "delayed": {"seconds": LATEST},
+    "slow": {"seconds": 0.3, "probability": 0.5},
+}
+READING: dict[str, dict[str, Any]] = {
+    "read server_error": {"kind": "server_error"},
+    "read throttle": {"kind": "throttle"},
+    "empty_page": {"operation": None},
+}
+SHOWING: dict[str, dict[str, Any]] = {
+    "lag": {"seconds": 5.0, "probability": 0.7},
+    "partial": {"seconds": 5.0, "probability": 0.7},
+    "flicker": {"after": 1.0, "seconds": 2.0, "cycles": 2, "probability": 0.7},
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kills under faults, and a count of the stored.")
+    parser.add_argument("--kills", type=int, default=10, help="over all modes of time")
+    parser.add_argument("--megabytes", type=float, default=20.0, help="of each file")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--mode", choices=MODES, action="append", help="of time; both by default")
+    options = parser.parse_args()
+    modes = options.mode or MODES
+    print(
+        f"seed {options.seed}: {options.kills} kills, {options.megabytes:g} MB a file", flush=True
+    )
+    failed = 0
+    for mode in modes:
+        chance = random.Random(f"{options.seed} {mode}")
+        failed += not prove(mode, max(1, options.kills // len(modes)), options.megabytes, chance)
+    return 1 if failed else 0
+
+
+def prove(mode: str, kills: int, megabytes: float, chance: random.Random) -> bool:
+    """One run; prints its report, and gives whether nothing is lost and nothing twice."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, StrictCloudWatch() as cloudwatch:
+        volume = Path(folder)
+        written = {
+            "unique.log": write(volume / "logs" / "unique.log", megabytes, unique(mode)),
+            "repeating.log": write(volume / "logs" / "repeating.log", megabytes, repeating(mode)),
+        }
+        settings = {
+            "state_dir": str(volume / "state"),
+            "log_group": GROUP,
+            "logs": [{"include": [f"{volume}/logs/*.log"], "timestamp": mode}],
+            "drain": {"deadline": "110s", "quiet": "100ms"},
+        }
+        sidecar = RunningSidecar(volume, settings, cloudwatch.environment())
+        total = sum(map(Counter.total, written.values()))
+        fired: Counter[str] = Counter()
+        for number in range(kills):
+            disturb(cloudwatch, chance)
+            with sidecar:
+                # So far by this kill, that the last ones find something to ship too.
+                goal = total * (number + 1) // (kills + 1) * chance.uniform(0.7, 1.0)
+                before, patience = cloudwatch.requests["PutLogEvents"], time.monotonic() + 20.0
+                if chance.random() < 0.9:
+                    # Nine of ten after it has begun to send.
+                    while cloudwatch.requests["PutLogEvents"] == before:
+                        if time.monotonic() > patience:
+                            break
+                        time.sleep(0.005)
+                until = time.monotonic() + chance.uniform(0.05, LONGEST_LIFE)
+                while time.monotonic() < until and cloudwatch.count() < goal:
+                    time.sleep(0.01)
+                time.sleep(chance.uniform(0.0, 0.3))
+            for fault in cloudwatch.faults.active():
+                fired[fault.kind] += fault.fired
+        for fault in cloudwatch.faults.active():
+            if fault.operation == "PutLogEvents" and fault.kind != "lag":
+                cloudwatch.faults.clear(fault)
+        with sidecar:
+            wait_for(lambda: sidecar.status()["backlog"]["bytes"] == 0, PATIENCE)
+            totals = sidecar.status()["totals"]
+            status = sidecar.terminate()
+        wait_for(lambda: cloudwatch.deferred.pending == 0, PATIENCE)
+        lost = twice = 0
+        for name, expected in written.items():
+            stored = Counter(cloudwatch.messages(GROUP, name))
+            lost += (expected - stored).total()
+            twice += (stored - expected).total()
+        counted = totals["possible_duplicates"]
+        print(
+            f"{mode}: {total} events, {kills} kills, "
+            f"lost {lost}, twice {twice}, possible_duplicates {counted}, "
+            f"reads {cloudwatch.requests['GetLogEvents']}, exit status {status}, "
+            f"violations {len(cloudwatch.violations)}, {time.monotonic() - began:.0f} s\n"
+            f"  faults: {dict(fired)}\n  outcomes resolved: {resolved(sidecar.log_path)}",
+            flush=True,
+        )
+        return not (lost or twice or counted or status or cloudwatch.violations)
+
+
+def disturb(cloudwatch: StrictCloudWatch, chance: random.Random) -> None:
+    """Another random choice of faults."""
+    cloudwatch.faults.clear()
+    for faults, operation in (
+        (WRITING, "PutLogEvents"),
+        (READING, "GetLogEvents"),
+        (SHOWING, None),
+    ):
+        for name in chance.sample(sorted(faults), chance.randint(0, len(faults))):
+            options = {"probability": 0.15, "seed": chance.randrange(10**6)} | faults[name]
+            if operation and "operation" not in options:
+                options["operation"] = operation
+            if options.get("operation", "") is None:
+                del options["operation"]
+            cloudwatch.faults.add(options.pop("kind", name), **options)
+
+
+def resolved(log: Path) -> dict[str, int]:
+    """How often which way an unknown outcome was resolved, over all lives."""
+    ways: Counter[str] = Counter()
+    for line in log.read_bytes().splitlines():
+        if b'"outcome_resolved"' in line:
+            said = json.loads(line)
+            how = "all" if not said["missing"] else "none" if not said["found"] else "some"
+            ways[f"{said['why']}, {how} stored"] += 1
+    return dict(ways)
+
+
+def write(path: Path, megabytes: float, lines: Iterator[str]) -> Counter[str]:
+    """Fill a file; gives its lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written: Counter[str] = Counter()
+    room = int(megabytes * 1_000_000)
+    with path.open("w", encoding="utf-8") as file:
+        while room > 0:
+            line = next(lines)
+            written[line] += 1
+            room -= file.write(line + "\n")
+    return written
+
+
+def unique(mode: str) -> Iterator[str]:
+    """No two lines alike; in `auto` a hundred share a millisecond."""
+    base = int(time.time() * 1000) - 6 * 3_600_000
+    for number in range(10**9):
+        stamp = stamped(base + number // 100) if mode == "auto" else "line"
+        yield f"{stamp} unique {number:09d} " + "x" * 60
+
+
+def repeating(mode: str) -> Iterator[str]:
+    """Seven texts over and over; in `auto` a thousand lines share a second."""
+    base = int(time.time()) - 6 * 3600
+    for number in range(10**9):
+        stamp = stamped((base + number // 1000) * 1000) if mode == "auto" else "again"
+        yield f"{stamp} heartbeat {number % 7} " + "y" * 60
+
+
+def stamped(at_ms: int) -> str:
+    """ISO 8601 in UTC, with milliseconds."""
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
