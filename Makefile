@@ -14,7 +14,7 @@ PYTHON ?=
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 UV := uv==0.13.9
 
-.PHONY: help demo test check bench chaos mutants test-system test-containers lock clean
+.PHONY: help demo test check bench chaos mutants test-system test-containers test-nfs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ test-system: $(READY) ## what needs a Debian package: logrotate, installed where
 
 test-containers: $(READY) ## the compose stack on a Docker engine (Debian, as root: installed where there is none)
 	$(PY) -m pytest -q tests/containers $(ARGS)
+
+test-nfs: $(READY) ## an NFS server and two hosts in a small guest (Debian on amd64, as root: made on the first run)
+	@PIP=$(VENV)/bin/pip tests/nfs/guest.sh $(ARGS)
 
 lock: $(READY) ## resolve requirements/*.txt anew from pyproject.toml, keeping what still fits; UPGRADE=1 takes the newest
 	$(PY) -m pip install --quiet --disable-pip-version-check $(UV)

@@ -13,7 +13,7 @@ from pathlib import Path
 LOCKS = Path(__file__).resolve().parent
 PROJECT = LOCKS.parent / "pyproject.toml"
 LARGEST = "dev"
-SETS = (LARGEST, "app", "sidecar", "cloudwatch", "function")
+SETS = (LARGEST, "app", "sidecar", "cloudwatch", "function", "guest")
 
 
 def compile_lock(name: str, *arguments: str, requirements: str | None = None) -> None:

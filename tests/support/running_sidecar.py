@@ -10,9 +10,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -25,6 +25,7 @@ class RunningSidecar:
 
     As a context manager it kills the process when the block is left. `settings` are the contract's
     keys; the port is chosen by the system unless it is set. `descriptors` limits what it may open.
+    `prefix` is a command that ends by executing its arguments, in namespaces of its own say.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class RunningSidecar:
         environment: Mapping[str, str],
         *,
         descriptors: int | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.config = folder / "sidecar.yaml"
         self.log_path = folder / "sidecar.stderr"
@@ -44,10 +46,11 @@ class RunningSidecar:
         if descriptors is not None:
             limited = f'ulimit -Sn {descriptors}; exec "$@"'
             self._command = ["sh", "-c", limited, "sh", *self._command]
+        self._command = [*prefix, *self._command]
         self.process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
-    def __enter__(self) -> RunningSidecar:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

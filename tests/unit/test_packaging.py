@@ -105,7 +105,7 @@ def test_the_only_command_is_sidecar() -> None:
     assert callable(command.load())
 
 
-@pytest.mark.parametrize("lock", ["app", "sidecar", "cloudwatch", "dev"])
+@pytest.mark.parametrize("lock", ["app", "sidecar", "cloudwatch", "guest", "dev"])
 def test_the_locks_hold_what_the_project_asks_for(lock: str) -> None:
     """A requirement that was added or raised without `make lock` is noticed."""
     pinned = pins(lock)
@@ -117,7 +117,7 @@ def test_the_locks_hold_what_the_project_asks_for(lock: str) -> None:
         assert all(required.specifier.contains(version) for version in versions), required
 
 
-@pytest.mark.parametrize("lock", ["app", "sidecar", "cloudwatch"])
+@pytest.mark.parametrize("lock", ["app", "sidecar", "cloudwatch", "guest"])
 def test_every_lock_agrees_with_the_largest(lock: str) -> None:
     """What is tested is what is shipped: a package has one version everywhere."""
     largest = pins("dev")
