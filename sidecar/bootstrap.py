@@ -20,15 +20,20 @@ from sidecar.delivery.reconcile import Reconciler
 from sidecar.delivery.s3 import S3
 from sidecar.delivery.sender import Senders
 from sidecar.delivery.uploads import Uploads
-from sidecar.errors import SidecarError
+from sidecar.errors import SidecarError, StateError
 from sidecar.health import Degradation, Vitals
 from sidecar.model.stream_names import Surroundings
 from sidecar.registry.checkpoints import Checkpoints
-from sidecar.registry.members import Member, has_member
-from sidecar.registry.sole import Sole
-from sidecar.registry.state_directory import state_created
+from sidecar.registry.claims import Claims
+from sidecar.registry.heartbeat import Fence, Heartbeat
+from sidecar.registry.members import Member, MembershipLostError
+from sidecar.registry.membership import Membership
+from sidecar.registry.others import Others
+from sidecar.registry.ownership import SharedOwnership
+from sidecar.registry.state_directory import MEMBERS, is_unused, state_created
 from sidecar.settings import Settings
-from sidecar.shipper import BACKLOG_LEFT, DRAINED, Shipper
+from sidecar.sharing import Sharing
+from sidecar.shipper import BACKLOG_LEFT, Shipper
 from sidecar.signals import Signals
 from sidecar.sources.artifact_reader import ArtifactReader
 from sidecar.sources.artifacts import Artifacts
@@ -48,12 +53,12 @@ from sidecar.surroundings import surroundings
 from sidecar.telemetry import Totals
 from sidecar.wake import Wake
 from sidecar.web.server import Server
-from sidecar.web.status_board import StatusBoard, empty_status
+from sidecar.web.status_board import StatusBoard
 
 log = structlog.get_logger(__name__)
 
-CLAIM_POLL_SECONDS = 0.5
-"""How often a waiting sidecar asks for the lock: EFS has no lock callbacks."""
+REJOIN_SECONDS = 1.0
+"""Between attempts at becoming a member again."""
 
 DEADLINE_GRACE_SECONDS = 2.0
 """After the drain deadline, until a process that hangs in the file system is ended by force."""
@@ -106,35 +111,57 @@ class _Process:
         )
         server.start()
         log.info("sidecar_started", http_port=server.port, state_dir=str(settings.state_dir))
-        sole = Sole(settings.state_dir, member.id)
         try:
-            if not self._claim(sole, member):
-                return DRAINED
-            return self._ship(member, where)
+            return self._live(member, where)
+        except MembershipLostError as error:
+            return self._live_again(error, where)
         finally:
-            sole.release()
-            member.leave()
             server.stop()
 
-    def _claim(self, sole: Sole, member: Member) -> bool:
-        """Wait until no other sidecar delivers from this state directory; False when stopped."""
-        told = False
-        while not sole.try_acquire():
-            now = time.monotonic()
-            waiting = Degradation("waiting", f"{sole.holder()} delivers from this state directory")
-            if not told:
-                told = True
-                log.info("waiting_for_member", holder=sole.holder())
-            self._vitals.beat(now)
-            self._vitals.first_scan_done()
-            self._vitals.degrade((waiting,))
-            self._board.publish(empty_status(member.id) | {"degraded": [str(waiting)]})
-            if self._signals.stop_asked:
-                return False
-            self._wake.wait(CLAIM_POLL_SECONDS)
-        return not self._signals.stop_asked
+    def _live_again(self, lost: SidecarError, where: Surroundings) -> int:
+        """Join anew, as often as it takes; gives the exit status.
 
-    def _ship(self, member: Member, where: Surroundings) -> int:
+        What was in memory is dropped: it may be another's by now. What is on the volume of it is
+        taken over like anybody's. The volume may be away for a while yet.
+        """
+        log.error("membership_lost", problem=str(lost))
+        while not self._signals.stop_asked:
+            now = time.monotonic()
+            self._vitals.beat(now)
+            self._vitals.degrade((Degradation("fenced", str(lost)),))
+            try:
+                member = Member.join(self._settings.state_dir, where.task)
+                telemetry.identify(member.id)
+                log.info("member_joined", member=member.id, again=True)
+                return self._live(member, where)
+            except MembershipLostError as error:
+                log.error("membership_lost", problem=str(error))
+                lost = error
+            except StateError as error:
+                if str(error) != str(lost):
+                    log.error("member_cannot_join", problem=str(error))
+                lost = error
+                self._wake.wait(REJOIN_SECONDS)
+        return BACKLOG_LEFT
+
+    def _live(self, member: Member, where: Surroundings) -> int:
+        """Ship as this member until the end, or until it is none any more (MembershipLostError)."""
+        fence = Fence()
+        heartbeat = Heartbeat(member, fence, self._wake.set)
+        heartbeat.start()
+        try:
+            return self._ship(member, where, fence)
+        finally:
+            lost = fence.lost is not None
+            # What waits for a sender is not sent any more.
+            fence.lose(fence.lost or "this member has ended")
+            if heartbeat.stop():
+                if lost:
+                    member.leave()
+                else:
+                    member.hand_over()
+
+    def _ship(self, member: Member, where: Surroundings, fence: Fence) -> int:
         settings = self._settings
         destination = CloudWatchDestination(
             Client(role_arn=settings.role_arn, connections=settings.delivery.in_flight + 1),
@@ -150,6 +177,7 @@ class _Process:
             vitals=self._vitals,
             totals=self._totals,
             wake=self._wake,
+            fence=fence,
         )
         try:
             return shipper.run(
@@ -157,7 +185,7 @@ class _Process:
                 reload=lambda: self._take_in(shipper),
             )
         finally:
-            shipper.intake.watch.close()
+            shipper.close()
 
     def _take_in(self, shipper: Shipper) -> None:
         """A new configuration, where one was asked for: offsets and streams stay."""
@@ -200,13 +228,17 @@ def build(
     totals: Totals,
     wake: Wake,
     store: ObjectStore | None = None,
+    fence: Fence | None = None,
 ) -> Shipper:
     """Wire a Shipper. Reads the journals of dead members; raises StateError.
 
-    `store` keeps large artifacts, in place of S3.
+    `store` keeps large artifacts, in place of S3. Without a fence, and so without heartbeats, it
+    is taken for proved that the member is one.
     """
     now, wall = time.monotonic(), time.time()
     state_dir = settings.state_dir
+    fence = Fence(lambda: 0.0) if fence is None else fence
+    first_start = is_unused(state_dir)
     created = state_created(state_dir, wall)
     checkpoints = Checkpoints(settings.state_dir, member, totals, now=now, now_ms=int(wall * 1000))
     log_rules = compiled.log_rules(settings)
@@ -216,12 +248,24 @@ def build(
     pace = Pace(settings.poll.hot, settings.poll.cold, budget)
     mounts = Mounts(settings.poll.mode)
     looks = Looks(mounts, budget)
+    membership = Membership(settings.state_dir, member, spend=budget.spend)
+    ownership = SharedOwnership(
+        task=where.task,
+        membership=membership,
+        others=Others(settings.state_dir / MEMBERS, spend=budget.spend),
+        claims=Claims(settings.state_dir, member, spend=budget.spend),
+        fence=fence,
+        ledger=checkpoints.ledger,
+        make_durable=checkpoints.make_durable,
+    )
+    membership.look()
     discovery = Discovery(
         [rule.match for rule in log_rules] + [rule.match for rule in artifact_rules],
         never=[str(settings.state_dir)],
         budget=budget,
         looks=looks,
         pace=pace,
+        ownership=ownership,
     )
     catalogue = Catalogue(
         rules=log_rules,
@@ -232,8 +276,9 @@ def build(
         budget=budget,
         totals=totals,
         surroundings=where,
+        ownership=ownership,
         state_created=created,
-        first_start=checkpoints.is_first,
+        first_start=first_start,
     )
     artifacts = Artifacts(
         rules=artifact_rules,
@@ -241,6 +286,7 @@ def build(
         record=checkpoints.record,
         reader=ArtifactReader(wake.set),
         storing=Storing(Uploads(store or S3(role_arn=settings.role_arn), wake.set)),
+        ownership=ownership,
         budget=budget,
         pace=pace,
         totals=totals,
@@ -254,7 +300,7 @@ def build(
             rules=log_rules,
             discovery=discovery,
             budget=budget,
-            is_dead=lambda task: catalogue.knows_task(task) and not has_member(state_dir, task),
+            is_dead=lambda task: task in ownership.tasks and not ownership.lives(task),
         ),
         budget=budget,
         totals=totals,
@@ -273,7 +319,13 @@ def build(
         record=checkpoints.record,
         now=now,
     )
-    senders = Senders(destination, settings.delivery.in_flight, vitals, wake.set)
+    senders = Senders(
+        destination,
+        settings.delivery.in_flight,
+        vitals,
+        wake.set,
+        may_send=lambda: fence.is_open,
+    )
     reconciler = Reconciler(
         senders=senders,
         history=checkpoints.ledger.history,
@@ -300,11 +352,21 @@ def build(
         if intent.artifact is not None:
             artifacts.hold(intent.artifact.path)
     delivery.take_over(checkpoints.ledger.intents.values(), now, int(wall * 1000))
+    sharing = Sharing(
+        membership=membership,
+        ownership=ownership,
+        fence=fence,
+        checkpoints=checkpoints,
+        intake=intake,
+        delivery=delivery,
+        spend=budget.spend,
+    )
     return Shipper(
         member=member.id,
         intake=intake,
         delivery=delivery,
         checkpoints=checkpoints,
+        sharing=sharing,
         board=board,
         vitals=vitals,
         totals=totals,

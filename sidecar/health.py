@@ -48,6 +48,7 @@ class Vitals:
     def __init__(self, started: float) -> None:
         self._alive_until = started + START_SECONDS
         self._last_beat = started
+        self._has_beaten = False
         self._tokens = itertools.count()
         self._requests: dict[int, float] = {}
         self._lock = threading.Lock()
@@ -57,8 +58,11 @@ class Vitals:
 
     def beat(self, now: float) -> None:
         """The pump is alive; called at every step, also while it waits for another member."""
-        self._last_beat = max(self._last_beat, now)
-        self._alive_until = self._last_beat + PUMP_STALLED_SECONDS
+        if self._has_beaten and now < self._last_beat:
+            return  # an older sign of life, by another clock's reading, takes nothing back
+        self._has_beaten = True
+        self._last_beat = now
+        self._alive_until = now + PUMP_STALLED_SECONDS
 
     def first_scan_done(self) -> None:
         """Every root was looked at once: from now on the sidecar is ready."""

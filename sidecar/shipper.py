@@ -16,6 +16,7 @@ from sidecar.delivery.delivery import Delivery
 from sidecar.health import Degradation, Vitals
 from sidecar.model.batch import StreamKey
 from sidecar.registry.checkpoints import Checkpoints
+from sidecar.sharing import Sharing
 from sidecar.sources.intake import Intake
 from sidecar.sources.poll import Budget, Rate
 from sidecar.telemetry import Progress, Totals
@@ -26,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 LONGEST_STEP_WAIT = 1.0
 """Seconds between steps at most: health wants a sign of life, the journal its fsync."""
+
+FENCED_STEP_WAIT = 0.2
+"""The same while nothing may be sent."""
 
 DRAINED, BACKLOG_LEFT = 0, 3
 """Exit statuses (contract)."""
@@ -41,6 +45,7 @@ class Shipper:
         intake: Intake,
         delivery: Delivery,
         checkpoints: Checkpoints,
+        sharing: Sharing,
         board: StatusBoard,
         vitals: Vitals,
         totals: Totals,
@@ -55,6 +60,7 @@ class Shipper:
         self.intake = intake
         self.delivery = delivery
         self.checkpoints = checkpoints
+        self.sharing = sharing
         self._member = member
         self._board = board
         self._vitals = vitals
@@ -72,7 +78,7 @@ class Shipper:
         self._published_at = clock()
 
     def run(self, should_stop: Callable[[], bool], reload: Callable[[], None]) -> int:
-        """Ship until told to stop, then drain; gives the exit status.
+        """Ship until told to stop, then drain; gives the exit status. Raises MembershipLostError.
 
         `reload` is called between steps, to take in a new configuration if one was asked for.
         """
@@ -81,12 +87,19 @@ class Shipper:
             self._wake.wait(self.run_once(self._clock()))
         return self.drain()
 
+    def close(self) -> None:
+        """Let go of what is open on the volume, without another word to it."""
+        self.intake.close()
+        self.checkpoints.let_go()
+
     def run_once(self, now: float) -> float:
         """One step; gives the seconds to sleep unless something wakes the pump."""
         now_ms = int(self._wall_clock() * 1000)
         self._vitals.beat(now)
         self.delivery.settle(now, now_ms)
+        self.sharing.step(now, now_ms)
         self.intake.discover(now, now_ms)
+        self.sharing.make_durable(now, now_ms)
         self._vitals.first_scan_done()
         self.intake.wake(now)
         for key, portion in self.intake.read(now, now_ms, self._has_room):
@@ -131,6 +144,7 @@ class Shipper:
         left = status.backlog(self.intake, now)
         artifacts = self.intake.artifacts.left()
         unsettled = left["bytes"] or artifacts or not self.delivery.is_empty
+        self.sharing.end(now)
         self.checkpoints.close(now, self._now_ms())
         self._state = "stopped"
         self._tell(now, at_once=True)
@@ -155,6 +169,8 @@ class Shipper:
     def _send(self, now: float, now_ms: int) -> None:
         """Cut and send what may go; the intents are on the volume before the requests start."""
         self.delivery.cut(now, now_ms)
+        if not self.sharing.fence.is_open:
+            return
         batches = self.delivery.startable(now)
         if batches:
             self.delivery.intend(batches, now_ms)
@@ -186,6 +202,8 @@ class Shipper:
     def _until_next_step(self, now: float) -> float:
         if self.intake.has_unread and self._has_room():
             return 0.0
+        if not self.sharing.fence.is_open:
+            return FENCED_STEP_WAIT  # the heartbeat wakes the pump
         # Looks that are due wait for the budget, not for the processor; batches for neither.
         looks = max(self.intake.next_due() - now, self._budget.wait(now))
         return max(0.0, min(looks, self.delivery.next_due(now), LONGEST_STEP_WAIT))
@@ -203,6 +221,7 @@ class Shipper:
         self._board.publish(
             status.status(
                 member=self._member,
+                members=self.sharing.members(now),
                 state=self._state,
                 degradations=degradations,
                 intake=self.intake,
@@ -219,6 +238,7 @@ class Shipper:
             *self.delivery.degradations(now),
             *self.intake.artifacts.degradations(),
             *self.intake.removal.degradations(),
+            *self.sharing.degradations(),
         ]
         if self.checkpoints.problem is not None:
             found.append(Degradation("journal", self.checkpoints.problem))

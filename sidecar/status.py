@@ -24,6 +24,7 @@ def backlog(intake: Intake, now: float) -> dict[str, Any]:
 def status(
     *,
     member: str,
+    members: list[dict[str, Any]],
     state: str,
     degradations: tuple[Degradation, ...],
     intake: Intake,
@@ -52,7 +53,7 @@ def status(
             "unsettled": intake.artifacts.unsettled(),
             "on_their_way": intake.artifacts.unfinished,
         },
-        "members": [{"id": member, "alive": True, "sources": len(intake.catalogue.sources)}],
+        "members": members,
         "delivery": {
             "in_flight": delivery.under_way,
             "memory_bytes": delivery.memory,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sidecar import compiled, telemetry
 from sidecar.model.journal import Entry
 from sidecar.model.ledger import Ledger
+from sidecar.model.ownership import Alone
 from sidecar.registry.survey import Survey, survey
 from sidecar.settings import Settings
 from sidecar.sources.archives import DAMAGE_PATIENCE
@@ -85,6 +86,8 @@ def rehearse(
     def record(entry: Entry) -> None:
         known.ledger.apply(entry)
 
+    where = surroundings(settings.task, environ)
+    claimed_by = {record.claim.task or "" for record in known.ledger.sources.values()}
     catalogue = Catalogue(
         rules=logs,
         ledger=known.ledger,
@@ -93,7 +96,8 @@ def rehearse(
         looks=looks,
         budget=budget,
         totals=totals,
-        surroundings=surroundings(settings.task, environ),
+        surroundings=where,
+        ownership=Alone({where.task, *known.ledger.tasks, *claimed_by}),
         state_created=now if created is None else created,
         first_start=not known.members and not takes_older,
     )

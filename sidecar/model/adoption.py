@@ -1,6 +1,6 @@
 """Taking over what a dead member knew."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from sidecar.model.journal import (
@@ -10,17 +10,20 @@ from sidecar.model.journal import (
     HistoryEnds,
     IntentSent,
     SourceForgotten,
+    TaskKnown,
 )
 from sidecar.model.ledger import Ledger, SourceRecord
 
 
-def adopt(ours: Ledger, other: Ledger) -> list[Entry]:
+def adopt(ours: Ledger, other: Ledger, living: Container[int] = ()) -> list[Entry]:
     """Merge `other` into `ours` under new numbers; the entries to journal, applied already.
+
+    `living` are numbers of ours that are being read: what is known of those stands.
 
     A source both have is kept once, with the checkpoint that is further: that happens when a
     member died between taking a ledger over and removing the folder it came from.
     """
-    adoption = _Adoption(ours)
+    adoption = _Adoption(ours, living)
     adoption.take_sources(other)
     adoption.take_intents(other)
     adoption.take_history(other)
@@ -31,16 +34,19 @@ def adopt(ours: Ledger, other: Ledger) -> list[Entry]:
 class _Adoption:
     """One take-over under way: the entries so far, and the new numbers of the sources."""
 
-    def __init__(self, ours: Ledger) -> None:
+    def __init__(self, ours: Ledger, living: Container[int]) -> None:
         self.entries: list[Entry] = []
         self._ours = ours
+        self._living = living
         self._numbers: dict[int, int] = {}
 
     def take_sources(self, other: Ledger) -> None:
         known = _Known(self._ours)
         for theirs in other.sources.values():
             same = known.counterpart(theirs)
-            if same is not None and same.progress >= theirs.progress:
+            if same is not None and (
+                same.progress >= theirs.progress or same.source in self._living
+            ):
                 # What was under way for it is unknown all the same.
                 self._numbers[theirs.source] = same.source
                 continue
@@ -78,6 +84,7 @@ class _Adoption:
 
     def take_the_rest(self, other: Ledger) -> None:
         ours = self._ours
+        self._record([TaskKnown(task) for task in other.tasks if task not in ours.tasks])
         for (group, stream), timestamp in other.arrivals.items():
             if timestamp > ours.arrivals.get((group, stream), timestamp - 1):
                 self._record([ArrivalTimeUsed(group, stream, timestamp)])

@@ -124,6 +124,13 @@ class SourceClaimed:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskKnown:
+    """A sidecar of this state directory has or had this task's id."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceMoved:
     """The source's file has another path now.
 
@@ -318,6 +325,7 @@ class Counted:
 Entry: TypeAlias = (
     Header
     | Trailer
+    | TaskKnown
     | SourceClaimed
     | SourceMoved
     | SourceFingerprinted

@@ -38,11 +38,15 @@ from sidecar.model.journal import (
     SourceForgotten,
     SourceMoved,
     Span,
+    TaskKnown,
     Trailer,
 )
 from sidecar.model.records import Resume
 
 Edge = tuple[Marker, Resume | None]
+
+MOST_TASKS = 20_000
+"""Ids of tasks that are remembered: years of deployments, in a megabyte."""
 
 
 @dataclass(slots=True)
@@ -180,7 +184,8 @@ class Ledger:
     `intents` are requests without a result, by batch. `arrivals` is the newest time of arrival
     given to an event of each (group, stream), so that the next one is later, over restarts too.
     `history` is what was acknowledged of late, which an unknown outcome is compared with.
-    `possible_duplicates` counts events of abandoned batches.
+    `possible_duplicates` counts events of abandoned batches. `tasks` are the ids of all tasks whose
+    sidecars ever used the state directory, the latest last.
     """
 
     sources: dict[int, SourceRecord] = field(default_factory=dict)
@@ -192,6 +197,7 @@ class Ledger:
     next_source: int = 1
     next_batch: int = 1
     possible_duplicates: int = 0
+    tasks: dict[str, None] = field(default_factory=dict)
     _feeders: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False)
 
     def apply(self, entry: Entry) -> bool:
@@ -200,6 +206,7 @@ class Ledger:
 
     def entries(self) -> Iterator[Entry]:
         """The fewest entries that rebuild this ledger."""
+        yield from map(TaskKnown, self.tasks)
         for record in self.sources.values():
             yield from record.renumbered(record.source)
         yield from self.history.entries()
@@ -216,6 +223,17 @@ class Ledger:
             fate: sum(record.settled_bytes[fate] for record in self.sources.values())
             for fate in FATES
         }
+
+    def feeds(self, group: str, stream: str) -> bool:
+        """Is the stream this member's: does any of its sources feed it?"""
+        return (group, stream) in self._feeders
+
+    def _task(self, entry: TaskKnown) -> bool:
+        if entry.task not in self.tasks:
+            self.tasks[entry.task] = None
+            if len(self.tasks) > MOST_TASKS:
+                del self.tasks[next(iter(self.tasks))]
+        return True
 
     def _claimed(self, entry: SourceClaimed) -> bool:
         if entry.source >= self.next_source:
@@ -355,6 +373,7 @@ class Ledger:
 
 
 _APPLY: dict[type[Entry], Callable[[Ledger, Any], bool]] = {
+    TaskKnown: Ledger._task,
     SourceClaimed: Ledger._claimed,
     SourceMoved: Ledger._moved,
     SourceFingerprinted: Ledger._fingerprinted,

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
+from typing import Final
 
 import structlog
 
+from sidecar.errors import StateError
 from sidecar.model.adoption import adopt
 from sidecar.model.batch import Batch, Reason
 from sidecar.model.history import EVERY_STREAM, MOST_AHEAD_MS
-from sidecar.model.journal import KNOWS_EVENTS, Entry, HistoryEnds
-from sidecar.model.ledger import Ledger
+from sidecar.model.journal import (
+    FATES,
+    KNOWS_EVENTS,
+    Counted,
+    Entry,
+    Fate,
+    HistoryEnds,
+    IntentSent,
+    TaskKnown,
+)
+from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.registry.journal_file import JournalFile
 from sidecar.registry.journal_recovery import load, set_aside
-from sidecar.registry.members import Member, dead_members
+from sidecar.registry.members import DeadMember, Member, dead_members
 from sidecar.registry.rejected import DeadLetter, DeadLetters
 from sidecar.registry.state_directory import unusable
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
+
+_COUNTED: Final[dict[Fate, str]] = {
+    "delivered": "bytes_acknowledged",
+    "rejected": "bytes_rejected",
+    "filtered": "bytes_filtered",
+    "gone": "bytes_gone",
+}
 
 SYNC_SECONDS = 1.0
 """An fsync at most this often. The loss of a whole host may forfeit so much of the journal; what
@@ -39,9 +57,10 @@ class Checkpoints:
         self._journal = JournalFile(member.directory, member=member.id, at_ms=now_ms)
         self._synced_at = now
         self._failures = 0
-        self.is_first = False
-        """Has this state directory never been used before?"""
-        self._take_over(state_dir, member.id, now, now_ms)
+        self._is_closed = False
+        self._taken: list[DeadMember] = []
+        """Taken over, but not durably yet: their folders stay, and their locks are ours."""
+        self._start(state_dir, member, now, now_ms)
 
     @property
     def problem(self) -> str | None:
@@ -68,6 +87,12 @@ class Checkpoints:
         if self._journal.compaction_due(now):
             self._journal.compact(self.ledger, now, now_ms)
         self._count_failures()
+
+    def make_durable(self, now: float) -> bool:
+        """Is all that was recorded durable now?"""
+        durable = self._journal.sync(now)
+        self._count_failures()
+        return durable
 
     def reject(self, batch: Batch, refused: Sequence[tuple[int, Reason]], now_ms: int) -> bool:
         """Keep these events of the batch as dead letters, durably.
@@ -97,44 +122,107 @@ class Checkpoints:
         self._totals.dead_letters_discarded = self.letters.discarded
         return kept
 
+    def take_over(
+        self,
+        dead: Sequence[DeadMember],
+        living: Container[int],
+        next_batch: int,
+        now_ms: int,
+    ) -> tuple[list[SourceRecord], list[IntentSent]]:
+        """Take in what these members knew while we run; gives the sources that came to us, and the
+        requests whose outcome nobody knows.
+
+        `living` are the numbers of the sources that are read here, `next_batch` is the first
+        number that no batch of ours has. What it amounts to is durable after `finish_take_over`.
+        """
+        ledger = self.ledger
+        sources, intents = set(ledger.sources), set(ledger.intents)
+        settled, duplicates = ledger.settled_bytes(), ledger.possible_duplicates
+        self.record(Counted(ledger.next_source, next_batch, duplicates))
+        for member in dead:
+            try:
+                self._adopt(member, now_ms, living)
+            except (OSError, StateError) as error:
+                # It stays for whoever can read it; what it had is not delivered meanwhile.
+                log.error("member_not_readable", member=member.id, problem=str(error))
+                member.release()
+                continue
+            self._taken.append(member)
+        for fate, counted in ledger.settled_bytes().items():
+            self._count_settled(fate, counted - settled[fate])
+        self._totals.possible_duplicates += ledger.possible_duplicates - duplicates
+        unknown = [intent for batch, intent in ledger.intents.items() if batch not in intents]
+        return [ledger.sources[each] for each in ledger.sources if each not in sources], unknown
+
+    def finish_take_over(self, now: float) -> list[str]:
+        """Make it durable, and remove the folders; gives the ids of the members that are gone.
+
+        Only while this member is proved to be one: its own ledger must be there to stay.
+        """
+        if not self._taken or not self._journal.sync(now):
+            return []
+        finished, self._taken = self._taken, []
+        for member in finished:
+            member.remove()
+        return [member.id for member in finished]
+
     def close(self, now: float, now_ms: int) -> None:
         """The clean end: a snapshot, so that the next start reads little."""
         self._journal.compact(self.ledger, now, now_ms)
-        self._journal.close()
-        self.letters.close()
+        self.let_go()
 
-    def _take_over(self, state_dir: Path, own: str, now: float, now_ms: int) -> None:
-        dead = dead_members(state_dir, own=own)
-        self.is_first = not dead
+    def let_go(self) -> None:
+        """After the end, or when all of it may be another's: files closed, nothing written."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._journal.close()
+            self.letters.close()
+        for member in self._taken:
+            member.release()
+
+    def _start(self, state_dir: Path, member: Member, now: float, now_ms: int) -> None:
+        """Take over everybody who is dead, and begin with a snapshot of all that is known."""
+        dead = dead_members(state_dir, own=member.id)
         try:
-            for member in dead:
+            for each in dead:
                 try:
-                    loaded = load(member.directory)
+                    self._adopt(each, now_ms, ())
                 except OSError as error:
-                    raise unusable(member.directory, "read the journal", error) from error
-                for warning in loaded.warnings:
-                    log.error("journal_damaged", problem=warning)
-                set_aside(loaded.broken, now_ms)
-                if loaded.warnings or loaded.oldest_version < KNOWS_EVENTS:
-                    # What was acknowledged is not known event by event, so nothing up to here can
-                    # be reconciled.
-                    latest = now_ms + MOST_AHEAD_MS
-                    loaded.ledger.apply(HistoryEnds(*EVERY_STREAM, latest))
-                for entry in adopt(self.ledger, loaded.ledger):
-                    self._journal.append(entry)
-                self.letters.remember(member.id)
+                    raise unusable(each.directory, "read the journal", error) from error
+            known = [record.claim.task for record in self.ledger.sources.values()]
+            for task in [*known, member.task]:
+                if task and task not in self.ledger.tasks:
+                    self.record(TaskKnown(task))
             self._totals.possible_duplicates = self.ledger.possible_duplicates
-            settled = self.ledger.settled_bytes()
-            self._totals.bytes_acknowledged = settled["delivered"]
-            self._totals.bytes_rejected = settled["rejected"]
-            self._totals.bytes_filtered = settled["filtered"]
-            self._totals.bytes_gone = settled["gone"]
+            for name in FATES:
+                setattr(self._totals, _COUNTED[name], 0)
+            for fate, counted in self.ledger.settled_bytes().items():
+                self._count_settled(fate, counted)
             if self._journal.compact(self.ledger, now, now_ms):
-                for member in dead:
-                    member.remove()
+                for each in dead:
+                    each.remove()
         finally:
-            for member in dead:
-                member.release()
+            for each in dead:
+                each.release()
+
+    def _adopt(self, dead: DeadMember, now_ms: int, living: Container[int]) -> None:
+        loaded = load(dead.directory)
+        for warning in loaded.warnings:
+            log.error("journal_damaged", problem=warning)
+        set_aside(loaded.broken, now_ms)
+        if loaded.warnings or loaded.oldest_version < KNOWS_EVENTS:
+            # What was acknowledged is not known event by event, so nothing up to here can be
+            # reconciled.
+            latest = now_ms + MOST_AHEAD_MS
+            loaded.ledger.apply(HistoryEnds(*EVERY_STREAM, latest))
+        for entry in adopt(self.ledger, loaded.ledger, living):
+            self._journal.append(entry)
+        self.letters.remember(dead.id)
+        log.info("member_taken_over", member=dead.id, sources=len(loaded.ledger.sources))
+
+    def _count_settled(self, fate: Fate, settled: int) -> None:
+        name = _COUNTED[fate]
+        setattr(self._totals, name, getattr(self._totals, name) + settled)
 
     def _count_failures(self) -> None:
         failures = self._journal.failures

@@ -60,6 +60,12 @@ class FileSystem:
             file.seek(max(0, os.fstat(file.fileno()).st_size - length))
             return file.read(length)
 
+    def read_from(self, path: Path, offset: int) -> bytes:
+        """What follows the first `offset` bytes. Opened anew: an NFS client asks the server."""
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read()
+
     def size(self, path: Path) -> int:
         """The file's length in bytes."""
         return path.stat().st_size

@@ -2,7 +2,8 @@
 
 A lock that is free means that its member is dead; whoever takes that lock may take over what the
 folder holds, and remove it. Folders appear by a rename with their lock held already, and leave by
-a rename too, so nobody ever sees half of one.
+a rename too, so nobody ever sees half of one. A member that ended cleanly renames its folder to
+`ID.left`, so that one listing tells the others at once.
 """
 
 import errno
@@ -11,6 +12,7 @@ import secrets
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -22,7 +24,8 @@ _LOCK = "lock"
 _HIDDEN = "."
 _JOINING = f"{_HIDDEN}new-"
 _LEAVING = f"{_HIDDEN}old-"
-_SAYS_LENGTH = 255
+_LEFT = ".left"
+_SAYS_LENGTH = 1023
 
 _LOCK_IS_LOST = frozenset({errno.EIO, errno.ESTALE, errno.EBADF, errno.ENOENT})
 """What a write through the descriptor of a lost NFS lock ends with, as measured: EIO. The
@@ -38,8 +41,11 @@ class MembershipLostError(SidecarError):
 class Member:
     """This sidecar's own folder and the lock on it."""
 
-    def __init__(self, state_dir: Path, name: str, descriptor: int, files: FileSystem) -> None:
+    def __init__(
+        self, state_dir: Path, name: str, task: str, descriptor: int, files: FileSystem
+    ) -> None:
         self.id = name
+        self.task = task
         self.directory = state_dir / MEMBERS / name
         self.problem: str | None = None
         self._descriptor: int | None = descriptor
@@ -57,6 +63,8 @@ class Member:
             files.make_directory(hidden)
             descriptor = files.open_lock(hidden / _LOCK)
             files.lock(descriptor)
+            files.write_at_start(descriptor, says_who(name, hint))
+            files.sync(descriptor)
             files.rename(hidden, members / name)
             files.sync_directory(members)
         except OSError as error:
@@ -66,7 +74,7 @@ class Member:
             for folder in (hidden, members / name):
                 _remove_folder(folder, files)
             raise lock_refused(members / name, error) from error
-        return cls(state_dir, name, descriptor, files)
+        return cls(state_dir, name, hint, descriptor, files)
 
     def beat(self, now_ms: int) -> bool:
         """Write a heartbeat through the descriptor that holds the lock.
@@ -77,7 +85,9 @@ class Member:
         if self._descriptor is None:
             raise MembershipLostError(f"{self.directory}: already left")
         try:
-            self._files.write_at_start(self._descriptor, says_who(self.id, beat_ms=now_ms))
+            self._files.write_at_start(
+                self._descriptor, says_who(self.id, self.task, beat_ms=now_ms)
+            )
             # Without it an NFS client would keep the bytes, and not learn that the lock is lost.
             self._files.sync(self._descriptor)
         except OSError as error:
@@ -87,6 +97,14 @@ class Member:
             return False
         self.problem = None
         return True
+
+    def hand_over(self) -> None:
+        """The clean end: the others see at once that the folder may be taken over."""
+        if self._descriptor is None:
+            return
+        with suppress(OSError):
+            self._files.rename(self.directory, self.directory.with_name(self.id + _LEFT))
+        self.leave()
 
     def leave(self) -> None:
         """Let the lock go; the folder stays for whoever comes next."""
@@ -100,7 +118,7 @@ class DeadMember:
     """A dead member's folder, its lock in our hands."""
 
     def __init__(self, directory: Path, descriptor: int, files: FileSystem) -> None:
-        self.id = directory.name
+        self.id = member_of(directory.name)
         self.directory = directory
         self._descriptor: int | None = descriptor
         self._files = files
@@ -137,35 +155,65 @@ class DeadMember:
                 self._files.rename(self.directory / name, kept / f"{self.id}.{name}")
 
 
+def member_of(folder: str) -> str:
+    """The id of the member whose folder has this name."""
+    return folder.removesuffix(_LEFT)
+
+
+class Folder(NamedTuple):
+    """A member's folder as a listing shows it: its name, whose it is, and whether it has left."""
+
+    name: str
+    member: str
+    has_left: bool
+
+
+def folders(state_dir: Path, *, own: str, files: FileSystem = REAL) -> list[Folder]:
+    """The folders of all other members, sorted by their ids. Raises OSError."""
+    found = [
+        Folder(name, member_of(name), name.endswith(_LEFT))
+        for name in files.names(state_dir / MEMBERS)
+        if not name.startswith(_HIDDEN)
+    ]
+    return [folder for folder in found if folder.member != own]
+
+
+def take(state_dir: Path, folder: str, files: FileSystem = REAL) -> DeadMember | None:
+    """The dead member of this folder with its lock taken; None when it lives. Raises OSError."""
+    directory = state_dir / MEMBERS / folder
+    descriptor = _take_lock(directory, files)
+    return None if descriptor is None else DeadMember(directory, descriptor, files)
+
+
+def task_of(state_dir: Path, folder: str, files: FileSystem = REAL) -> str | None:
+    """The id of the member's task, as its lock file says; None when that cannot be read."""
+    try:
+        says = orjson.loads(files.read(state_dir / MEMBERS / folder / _LOCK))
+        return str(says.get("task", ""))
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 def dead_members(state_dir: Path, *, own: str, files: FileSystem = REAL) -> list[DeadMember]:
     """Every other member whose lock is free, with that lock taken. Raises StateError.
 
     What is left of folders whose removal was cut short goes on the way.
     """
     members = state_dir / MEMBERS
-    dead = []
+    dead: list[DeadMember] = []
     try:
         for name in files.names(members):
             if name.startswith(_LEAVING):
                 _remove_folder(members / name, files)
             if name.startswith(_HIDDEN) or name == own:
                 continue
-            if (descriptor := _take_lock(members / name, files)) is not None:
-                dead.append(DeadMember(members / name, descriptor, files))
+            if (member := take(state_dir, name, files)) is not None:
+                dead.append(member)
     except OSError as error:
         for member in dead:
             member.release()
         raise lock_refused(members, error) from error
     return dead
-
-
-def has_member(state_dir: Path, task: str, files: FileSystem = REAL) -> bool:
-    """Has the task a member's folder, alive or not taken over yet? In doubt it has."""
-    prefix = f"{clean_name(task)}-"
-    try:
-        return any(name.startswith(prefix) for name in files.names(state_dir / MEMBERS))
-    except OSError:
-        return True
 
 
 def lock_refused(path: Path, error: OSError) -> StateError:
@@ -179,19 +227,16 @@ def lock_refused(path: Path, error: OSError) -> StateError:
     return unusable(path, "use it", error)
 
 
-def says_who(member: str, **more: int) -> bytes:
+def says_who(member: str, task: str, **more: int) -> bytes:
     """What a lock file says: of one length, so that a shorter word leaves no rest of a longer."""
-    says = {"member": member, "pid": os.getpid(), "host": socket.gethostname(), **more}
+    says = {
+        "member": member,
+        "task": task,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        **more,
+    }
     return orjson.dumps(says).ljust(_SAYS_LENGTH) + b"\n"
-
-
-def who_says(content: bytes) -> str | None:
-    """A lock file's content for people; None when it says nothing."""
-    try:
-        says = orjson.loads(content)
-        return f"{says['member']} (process {says['pid']} on {says['host']})"
-    except (ValueError, TypeError, KeyError):
-        return None
 
 
 def _take_lock(directory: Path, files: FileSystem) -> int | None:

@@ -30,6 +30,11 @@ def prepare(state_dir: Path, files: FileSystem = REAL) -> None:
             raise unusable(state_dir / folder, "make the folder", error) from error
 
 
+def is_unused(state_dir: Path) -> bool:
+    """Has no sidecar ever read files by this state directory? Asked before `state_created`."""
+    return not (state_dir / _CREATED).exists()
+
+
 def state_created(state_dir: Path, now: float, files: FileSystem = REAL) -> float:
     """When the state directory was first used, in seconds since the epoch; `now` if just now.
 

@@ -16,6 +16,7 @@ from sidecar.model.ledger import Ledger
 from sidecar.registry.file_system import REAL, FileSystem
 from sidecar.registry.journal_file import generation_of
 from sidecar.registry.journal_recovery import load
+from sidecar.registry.members import member_of
 from sidecar.registry.state_directory import MEMBERS, unreadable, when_created
 
 ATTEMPTS = 3
@@ -73,8 +74,8 @@ def _take_in(known: Survey, directory: Path, files: FileSystem) -> None:
                 known.last_written = max(known.last_written, files.modified(directory / name))
     before = known.ledger.next_source
     adopt(known.ledger, loaded.ledger)
-    known.members.append(directory.name)
+    known.members.append(member_of(directory.name))
     known.warnings += loaded.warnings
     for number in known.ledger.sources:
         if number >= before:
-            known.owners[number] = directory.name
+            known.owners[number] = member_of(directory.name)

@@ -13,6 +13,7 @@ from sidecar.model.batch import ArtifactVersion, StreamKey
 from sidecar.model.journal import ArtifactDeleted, ArtifactShipped, Entry
 from sidecar.model.ledger import Ledger
 from sidecar.model.manifest import content_type, deletion, manifest
+from sidecar.model.ownership import Ownership
 from sidecar.model.stored_object import LARGEST_OBJECT, StoredObject, Torn, Wanted, content_key
 from sidecar.model.stream_names import clean
 from sidecar.sources.agenda import Agenda
@@ -61,6 +62,8 @@ class _Artifact:
     unchanged_since: float = 0.0
     renamed_into_place: bool = False
     busy: bool = False
+    is_ours: bool = False
+    """Claimed: no other member ships it."""
     gone_since: float | None = None
     reading: Version | None = None
     """What was read and is being kept in the bucket."""
@@ -83,6 +86,7 @@ class Artifacts:
         record: Callable[[Entry], None],
         reader: ArtifactReader,
         storing: Storing,
+        ownership: Ownership,
         budget: Budget,
         pace: Pace,
         totals: Totals,
@@ -92,6 +96,7 @@ class Artifacts:
         self._record = record
         self._reader = reader
         self._storing = storing
+        self._ownership = ownership
         self._budget = budget
         self._totals = totals
         self._pace = pace
@@ -152,6 +157,10 @@ class Artifacts:
     def found(self, found: Found, now: float) -> None:
         artifact = self._artifacts.get(found.path)
         if artifact is None:
+            if found.path not in self._ledger.artifacts and self._ownership.is_left(
+                found.path, found.path, found.root, found.inode, now
+            ):
+                return
             rule = self._rules[found.rule.number]
             artifact = self._artifacts[found.path] = _Artifact(found, rule)
         artifact.gone_since = None
@@ -246,6 +255,7 @@ class Artifacts:
             self._looks.put(version.path, 0.0)
         if not version.sha256:
             self._record(ArtifactDeleted(version.path, now_ms))
+            self._ownership.give_up_artifact(version.path)
             self._artifacts.pop(version.path, None)
             return
         self._totals.artifacts_shipped += 1
@@ -278,6 +288,11 @@ class Artifacts:
                 artifact.found.path, now + self._pace.interval(artifact.found.path, quiet)
             )
         elif quiet >= artifact.rule.settle or artifact.renamed_into_place or self._done(artifact):
+            artifact.is_ours = self._ownership.grant_artifact(artifact.found.path, now)
+            if not artifact.is_ours:
+                # Another member ships it. Should that one end, its name is reported again.
+                del self._artifacts[artifact.found.path]
+                return
             artifact.renamed_into_place = False
             artifact.busy = True
             self._reader.request(artifact.found.path, artifact.rule.inline_limit)
@@ -355,6 +370,12 @@ class Artifacts:
             return None
         if path not in self._ledger.artifacts:
             del self._artifacts[path]
+            if artifact.is_ours:
+                self._ownership.give_up_artifact(path)
+            return None
+        if os.path.lexists(path):
+            artifact.gone_since = None
+            self._looks.put(path, now)
             return None
         artifact.busy = True
         gone = ArtifactVersion(path, "", 0, 0, 0)

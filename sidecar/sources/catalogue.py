@@ -31,6 +31,7 @@ from sidecar.model.journal import (
     Span,
 )
 from sidecar.model.ledger import Ledger, SourceRecord
+from sidecar.model.ownership import Ownership, Wanted
 from sidecar.model.stream_names import Surroundings
 from sidecar.sources.archives import Archives
 from sidecar.sources.candidate import Candidate, examine, last_line_start
@@ -66,6 +67,7 @@ with a coarse clock, a server with its own. In doubt a file is newer than the st
 
 HOLE = bytes(4)
 """NULs that may still fill in are no part of a fingerprint; UTF-32 has three in a row."""
+MOST_NAMES = 20_000
 
 Inode = tuple[str, int]
 
@@ -112,6 +114,7 @@ class Catalogue:
         budget: Budget,
         totals: Totals,
         surroundings: Surroundings,
+        ownership: Ownership,
         state_created: float,
         first_start: bool,
     ) -> None:
@@ -123,6 +126,7 @@ class Catalogue:
         self._budget = budget
         self._totals = totals
         self._surroundings = surroundings
+        self._ownership = ownership
         self._state_created = state_created
         self.is_new = True
         """True until the first scan of this run is done."""
@@ -143,7 +147,6 @@ class Catalogue:
         self._by_path: dict[str, Source] = {}
         self._feeders: dict[StreamKey, list[Source]] = {}
         self._fronts: dict[StreamKey, int] = {}
-        self._tasks = {surroundings.task}
         self._nameless: list[Source] = []
         self._doubted: list[Source] = []
         """Sources that seem to have been truncated: to be looked at now."""
@@ -157,16 +160,14 @@ class Catalogue:
             budget=budget,
             unreadable=self.unreadable,
         )
+        self._granted: dict[str, tuple[Wanted, str]] = {}
+        """During an admission: what may be claimed, by path, with the task it belongs to."""
+        self._asked: set[str] = set()
+        """During an admission: the paths that were asked for."""
+        self._had_name: dict[str, SourceRecord] = {}
+        """The last source claimed under each name, as far back as `MOST_NAMES` go."""
         self._dormant: dict[Inode, list[SourceRecord]] = {}
-        for known in ledger.sources.values():
-            claim = known.claim
-            self._dormant.setdefault((claim.root, claim.inode), []).append(known)
-            rule = next((rule for rule in rules if rule.match.number == claim.entry), None)
-            self._kin.add(known.source, claim.path, rule.match.rotated if rule else "auto")
-            if claim.inode in (GONE, REPLACED):
-                self._departed.add(known.source, now=None)
-            if claim.task:
-                self._tasks.add(claim.task)
+        self.adopt(list(ledger.sources.values()))
 
     def replace_rules(self, rules: Sequence[LogRule]) -> None:
         """New configuration: sources keep their streams and offsets, and read by the new rules."""
@@ -212,7 +213,8 @@ class Catalogue:
             elif source is None or source.over:
                 # The number of a file that is done with may be another file's by now, and a file
                 # that was done with may go on after all.
-                unknown.append(each)
+                if source is not None or not self._is_left(each, now):
+                    unknown.append(each)
             else:
                 self._seen_at(source, each, now)
                 looked_at.append(source)
@@ -224,6 +226,7 @@ class Catalogue:
         # What lost its name has its last bytes read before its successor's first.
         nameless, self._nameless = self._nameless, []
         doubted, self._doubted = self._doubted, []
+        self._return_unused()
         return nameless + doubted + looked_at
 
     def look_through(self, now: float, now_ms: int) -> list[Source]:
@@ -231,6 +234,7 @@ class Catalogue:
         candidates, plain = self.archives.step(now)
         sources = [self._admit_one(candidate, now, now_ms) for candidate in candidates]
         sources += self._admit_all(plain, now, now_ms)
+        self._return_unused()
         return [source for source in sources if source is not None]
 
     def _admit_all(self, unknown: Sequence[Found], now: float, now_ms: int) -> list[Source]:
@@ -238,6 +242,7 @@ class Catalogue:
         candidates.sort(key=_by_age)
         for candidate in candidates:
             self._set_aside_outdated(candidate, now)
+        self._ask_for([each for each in candidates if not each.traces], now)
         # What an unknown file may be the copy of is told by now; it is looked into once more.
         sources = []
         for candidate in candidates:
@@ -252,6 +257,40 @@ class Catalogue:
                 source.age = max(0.0, now_ms / 1000 - candidate.modified)
                 sources.append(source)
         return sources
+
+    def _note_name(self, path: str, record: SourceRecord) -> None:
+        """A file that comes under this name next feeds the same stream, whoever reads it then."""
+        self._had_name.pop(path, None)
+        self._had_name[path] = record
+        if len(self._had_name) > MOST_NAMES:
+            del self._had_name[next(iter(self._had_name))]
+
+    def _drop_name(self, record: SourceRecord) -> None:
+        if self._had_name.get(record.path) is record:
+            del self._had_name[record.path]
+
+    def adopt(self, records: Sequence[SourceRecord]) -> None:
+        """Sources of a member that was taken over: scans find them by what is known of them."""
+        for record in records:
+            claim = record.claim
+            self._dormant.setdefault((claim.root, claim.inode), []).append(record)
+            rule = self._rules.get(claim.entry) if isinstance(claim.entry, int) else None
+            self._kin.add(record.source, claim.path, rule.match.rotated if rule else "auto")
+            if claim.inode in (GONE, REPLACED):
+                self._departed.add(record.source, now=None)
+            else:
+                self._note_name(record.path, record)
+
+    def note_tasks(self) -> list[Source]:
+        """A task began or ended: its files are written to again, which it gives, or no more."""
+        again = []
+        for source in self.sources.values():
+            before = source.abandoned
+            root = source.record.claim.root
+            source.abandoned = self._ownership.is_abandoned(source.path, root)
+            if before and not source.abandoned:
+                again.append(source)
+        return again
 
     def vanished(self, path: str, now: float) -> None:
         """A name is gone from a directory that is still there: renamed away, or deleted."""
@@ -279,7 +318,7 @@ class Catalogue:
             read_to=source.position,
             unread_bytes=max(0, source.size - source.position),
         )
-        was_leaving, inode, entry_inode = source.leaving, source.inode, source.entry_inode
+        was_leaving, inode, entry_inode = source.nameless, source.inode, source.entry_inode
         path, rule = source.path, source.rule
         self._bereave(source, now)
         successors = self._find_rest(source, now, now_ms)
@@ -490,6 +529,50 @@ class Catalogue:
             return False
         return missing > MOUNT_PATIENCE or _holds_anything(os.path.dirname(source.path))
 
+    def _is_left(self, found: Found, now: float) -> bool:
+        """Is it another member's? Nothing that is known here is asked about."""
+        name = found.base or found.path
+        if (found.root, found.inode) in self._dormant or name in self._by_path:
+            return False
+        return self._ownership.is_left(found.path, name, found.root, found.inode, now)
+
+    def _ask_for(self, candidates: Sequence[Candidate], now: float) -> None:
+        """Ask for what is new of these: what is granted may be claimed."""
+        wanted = []
+        tasks = []
+        for each in candidates:
+            found = each.found
+            live = self._by_inode.get((found.root, each.inode))
+            if each.record is not None or (live is not None and not live.over):
+                continue
+            if self._is_left_alone(each):
+                continue
+            name = self._name_of(found)
+            key, task = self.feeds(name, found.root, self._rules[found.rule.number])
+            wanted.append(Wanted(found.path, name, found.root, each.inode, each.head, *key))
+            tasks.append(task)
+        ours = self._ownership.grant(wanted, now)
+        for want, task, is_ours in zip(wanted, tasks, ours, strict=True):
+            self._asked.add(want.path)
+            if is_ours:
+                self._granted[want.path] = (want, task)
+
+    def _return_unused(self) -> None:
+        """What was granted and turned out not to be wanted: a copy, say."""
+        for wanted, _ in self._granted.values():
+            self._ownership.give_up(wanted.root, wanted.inode, wanted.group, wanted.stream)
+        self._granted.clear()
+        self._asked.clear()
+
+    def _was_there_at_first(self, candidate: Candidate) -> bool:
+        """Was it on the volume when the state directory was first used?
+
+        A member that joins then may be a little later than the one that made the directory.
+        """
+        if self.at_first_start:
+            return True
+        return self.is_new and candidate.modified < self._state_created - CLOCK_MARGIN
+
     def _examined(self, found: Found) -> Candidate | None:
         self._budget.spend(2)
         self._totals.data_operations += 1
@@ -540,7 +623,14 @@ class Catalogue:
         if passed_over is not None:
             self.passed_over[found.path] = passed_over
             return None
-        return self._claim(candidate, rule, now, now_ms)
+        if found.path not in self._asked:
+            self._ask_for([candidate], now)
+        granted = self._granted.pop(found.path, None)
+        if granted is None:
+            return None
+        wanted, task = granted
+        feeds = (StreamKey(wanted.group, wanted.stream), task)
+        return self._claim(candidate, rule, now, now_ms, feeds=feeds)
 
     def _passed_over(self, candidate: Candidate) -> Literal["copy", "older"] | None:
         """Why an unknown file that matches is left alone; None where it is not."""
@@ -777,12 +867,11 @@ class Catalogue:
         start: int | None = None,
     ) -> Source:
         found = candidate.found
-        # A rotated file is claimed under the name it had: that is whose stream it belongs to.
-        path = found.base if self._is_rotated(found) and found.base else found.path
+        path = self._name_of(found)
         key, task = self.feeds(path, found.root, rule) if feeds is None else feeds
         if start is None:
             start = 0
-            if self.at_first_start and rule.start_at == "end":
+            if rule.start_at == "end" and self._was_there_at_first(candidate):
                 start = candidate.size
                 if candidate.archive is None:
                     start = last_line_start(found.path, candidate.size)
@@ -800,8 +889,13 @@ class Catalogue:
         )
         self._record(entry)
         self._totals.sources_claimed += 1
+        self._note_name(path, self._ledger.sources[entry.source])
         log.info("source_claimed", path=found.path, group=key.group, stream=key.stream, start=start)
         return self._add(self._ledger.sources[entry.source], candidate, rule, now)
+
+    def _name_of(self, found: Found) -> str:
+        """A rotated file is claimed under the name it had: that is whose stream it belongs to."""
+        return found.base if found.base and self._is_rotated(found) else found.path
 
     def _is_rotated(self, found: Found) -> bool:
         """Does its name come from a rotation, rather than only look like it?"""
@@ -814,9 +908,10 @@ class Catalogue:
     def feeds(self, path: str, root: str, rule: LogRule) -> tuple[StreamKey, str]:
         """The stream for a file of this name: that of the file that had the name before."""
         before = self._by_path.get(path)
-        if before is not None:
-            return before.key, before.record.claim.task or ""
-        stream, task = rule.stream_of(path, root, self._surroundings, self._tasks)
+        record = self._had_name.get(path) if before is None else before.record
+        if record is not None:
+            return StreamKey(*record.feeds), record.claim.task or ""
+        stream, task = rule.stream_of(path, root, self._surroundings, self._ownership.tasks)
         return StreamKey(rule.log_group, stream), task
 
     def _add(self, record: SourceRecord, candidate: Candidate, rule: LogRule, now: float) -> Source:
@@ -841,6 +936,7 @@ class Catalogue:
             grew_at=now,
             renamed_away=self._was_renamed_away(found, record, candidate),
             archive=candidate.archive,
+            abandoned=self._ownership.is_abandoned(found.path, found.root),
         )
         self._pass_over(source)
         if record.acknowledged:
@@ -900,10 +996,6 @@ class Catalogue:
             feeders.remove(source)
             self._fronts.pop(source.key, None)
 
-    def knows_task(self, task: str) -> bool:
-        """Does, or did, a sidecar of this state directory run in a task of this id?"""
-        return task in self._tasks
-
     def _forget(self, source: Source, now: float) -> None:
         """Let go of it; what tells a copy or an archive of it is remembered for a while."""
         self.farewell(source)
@@ -911,6 +1003,9 @@ class Catalogue:
         self.report_again += self._copies.pop(source.id, ())
         del self.sources[source.id]
         self._let_go_names(source)
+        claim, feeds = source.record.claim, source.record.feeds
+        self._ownership.give_up(claim.root, claim.inode, *feeds)
+        self._drop_name(source.record)
         if source.archive is not None or source.rule.match.rotated == "off":
             self._expire(source.id)
             return
@@ -933,5 +1028,9 @@ class Catalogue:
         self._departed.add(record.source, now=now, marks=marks, exact=exact)
 
     def _expire(self, number: int) -> None:
+        record = self._ledger.sources.get(number)
         self._kin.remove(number)
         self._record(SourceForgotten(number))
+        if record is not None:
+            self._drop_name(record)
+            self._ownership.give_up(record.claim.root, record.claim.inode, *record.feeds)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from sidecar.model.globs import lies_within
+from sidecar.model.ownership import Ownership
 from sidecar.sources.agenda import Agenda
 from sidecar.sources.looks import Looks
 from sidecar.sources.matching import Found as Found
@@ -30,6 +31,10 @@ RETRY_SECONDS = 1.0
 
 NAMES_A_ROUND_TRIP = 1000
 """About so many names an NFS client gets in one answer: a scan of more costs more."""
+
+LONGEST_ABANDONED_SECONDS = 24 * 3600.0
+"""A dead task's directory is scanned again after as long as it has been quiet, so that old
+deployments cost next to nothing, but after a day at the latest."""
 
 SCAN_SHARE = 10.0
 """A directory is scanned at most this fraction of the time: after a scan of t seconds, none for
@@ -69,12 +74,18 @@ class Discovery:
         budget: Budget,
         looks: Looks,
         pace: Pace,
+        ownership: Ownership | None = None,
     ) -> None:
         self._rules = tuple(rules)
         self._never = tuple(os.path.abspath(path) for path in never)
         self._budget = budget
         self._looks = looks
         self._pace = pace
+        self._ownership = ownership
+        self._left: set[str] = set()
+        """Directories that are left to the sidecar of their own task."""
+        self._abandoned: set[str] = set()
+        """Directories of dead tasks."""
         self.unreadable: dict[str, str] = {}
         """Directories that cannot be read, with the reason: nothing is concluded about them."""
         self._directories: dict[str, _Directory] = {}
@@ -119,6 +130,16 @@ class Discovery:
             if parent in self._directories and parent != directory:
                 self.touch(parent, now)
 
+    def note_tasks(self, now: float) -> None:
+        """A task began or ended: ask again whose the directories are that were left alone, and
+        whether anybody writes to those where nobody did."""
+        self._left &= self._directories.keys()
+        self._abandoned &= self._directories.keys()
+        again = [each for each in self._left if not self._is_left(each)]
+        again += [each for each in self._abandoned if not self._is_abandoned(each)]
+        for directory in again:
+            self.touch(directory, now)
+
     def make_all_due(self) -> None:
         for path, directory in self._directories.items():
             directory.not_before = 0.0
@@ -152,6 +173,13 @@ class Discovery:
     def _scan_one(self, path: str, now: float, changes: Changes) -> None:
         """Scan one directory; new ones below it are due at once."""
         directory = self._directories[path]
+        if self._is_left(path):
+            self._left.add(path)
+            # Should it ever be ours, everything in it is news.
+            directory.names = {}
+            self._agenda.put(path, now + self._pace.cold)
+            return
+        self._left.discard(path)
         self._budget.spend(1)
         started = time.monotonic()
         try:
@@ -186,7 +214,12 @@ class Discovery:
         took = time.monotonic() - started
         directory.not_before = now + min(took * SCAN_SHARE, self._pace.hot)
         quiet = now - directory.changed_at
-        self._agenda.put(path, now + self._pace.interval(path, quiet))
+        due = self._pace.interval(path, quiet)
+        self._abandoned.discard(path)
+        if self._is_abandoned(path):
+            self._abandoned.add(path)
+            due = max(due, min(quiet, LONGEST_ABANDONED_SECONDS))
+        self._agenda.put(path, now + due)
 
     def _is_away(self, path: str, directory: _Directory, now: float, changes: Changes) -> None:
         """Not there (yet, or any more): a root may be mounted later."""
@@ -209,6 +242,21 @@ class Discovery:
         if error.errno not in (errno.EACCES, errno.EPERM):
             remedy = "it is tried again until the volume answers"
         log.warning("directory_unreadable", path=path, error=text, remedy=remedy)
+
+    def _is_left(self, path: str) -> bool:
+        ownership = self._ownership
+        return ownership is not None and any(ownership.leaves(path, root) for root in self._bases)
+
+    def _is_abandoned(self, path: str) -> bool:
+        ownership = self._ownership
+        return ownership is not None and any(
+            ownership.is_abandoned(f"{path}/", root) for root in self._bases
+        )
+
+    @property
+    def _bases(self) -> set[str]:
+        """What `{path}` is relative to, in any rule."""
+        return {glob.root for rule in self._rules for glob in rule.include}
 
     def _list(self, path: str, before: _Directory) -> tuple[dict[str, int], set[str], set[str]]:
         names: dict[str, int] = {}

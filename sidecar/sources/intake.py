@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sidecar.model.batch import StreamKey
 from sidecar.model.fingerprint import Marker
 from sidecar.model.journal import Entry, IntentSent, Settled, Span
+from sidecar.model.ledger import SourceRecord
 from sidecar.model.outcome_ranges import Missing
 from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records
 from sidecar.sources.agenda import NEVER, Agenda
 from sidecar.sources.artifacts import ArtifactRule, Artifacts
 from sidecar.sources.catalogue import Catalogue
-from sidecar.sources.discovery import Discovery
+from sidecar.sources.discovery import LONGEST_ABANDONED_SECONDS, Discovery
 from sidecar.sources.mounts import Mounts
 from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.removal import Removal
@@ -166,6 +167,40 @@ class Intake:
             if reader is not None:
                 self._give_turn(reader)
 
+    def look_again(self, paths: Iterable[str], now: float) -> None:
+        """Have the next scan report these names, which may be ours by now."""
+        for path in paths:
+            self.discovery.forget(path)
+            self.discovery.touch(path.rpartition("/")[0], now)
+
+    def adopt(
+        self,
+        records: Sequence[SourceRecord],
+        artifacts: Sequence[str],
+        unknown: Sequence[IntentSent],
+        now: float,
+    ) -> None:
+        """Take in what a member had that was taken over: the next scan finds it all at once, so
+        that the older file of a stream is read before the newer."""
+        for intent in unknown:
+            if intent.artifact is not None:
+                self.artifacts.hold(intent.artifact.path)
+        self.catalogue.adopt(records)
+        self.look_again([record.path for record in records], now)
+        self.look_again(artifacts, now)
+        self.artifacts.miss(now)
+
+    def close(self) -> None:
+        """Let go of every file and of the watch."""
+        self.watch.close()
+        self.catalogue.close()
+
+    def note_tasks(self, now: float) -> None:
+        """A task began or ended: its directory is another's, or everybody's."""
+        for source in self.catalogue.note_tasks():
+            self._looks.put(source.id, now)
+        self.discovery.note_tasks(now)
+
     def look_at_everything(self, now: float, now_ms: int) -> None:
         """One look at every directory and source, whatever it costs: before a drain ends."""
         self.discover(now, now_ms, everything=True)
@@ -257,8 +292,12 @@ class Intake:
             self._give_turn(source)
 
     def _look_later(self, source: Source, now: float) -> None:
-        """Of a file that is done with: whether it is written to after all."""
-        self._looks.put(source.id, now + self.pace.interval(source.id, NEVER))
+        """Of a file that is done with: whether it is written to after all; ever more rarely where
+        its writer is dead."""
+        wait = self.pace.interval(source.id, NEVER)
+        if source.abandoned:
+            wait = max(wait, min(now - source.grew_at, LONGEST_ABANDONED_SECONDS))
+        self._looks.put(source.id, now + wait)
 
     def _cover(self, now: float) -> None:
         """Watch roots that came, and learn what file systems all lie on by now."""

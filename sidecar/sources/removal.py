@@ -301,7 +301,7 @@ def _bases(path: str, rule: LogRule) -> list[str]:
 
 
 def _is_rotated_and_settled(source: Source, *, there: bool = True) -> bool:
-    if not source.over or not source.leaving or source.superseded:
+    if not source.over or not source.nameless or source.superseded:
         return False
     if there and (source.deleted or source.missing_since is not None):
         return False

@@ -116,6 +116,8 @@ class Source:
     renamed_away: bool = False
     """Its name is gone or another file's; the writer will end soon, or has."""
     deleted: bool = False
+    abandoned: bool = False
+    """Its task is dead: nobody will write to it any more."""
     missing_since: float | None = None
     """Since when neither its name nor a descriptor leads to it."""
     over: bool = False
@@ -156,8 +158,14 @@ class Source:
         return StreamKey(*self.record.feeds)
 
     @property
-    def leaving(self) -> bool:
+    def nameless(self) -> bool:
+        """Its name is gone or another file's."""
         return self.renamed_away or self.deleted
+
+    @property
+    def leaving(self) -> bool:
+        """Will the writer end soon, or has it?"""
+        return self.nameless or self.abandoned
 
     @property
     def unread(self) -> int:
@@ -237,7 +245,7 @@ class Source:
             return "stuck"
         if self.finished:
             return "finished"
-        if self.leaving or self.over:
+        if self.nameless or self.over:
             return "rotated"
         return "active" if now - self.grew_at < IDLE_AFTER else "idle"
 

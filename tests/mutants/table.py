@@ -21,7 +21,7 @@ MUTANTS = (
     Mutant(
         "D01",
         "sidecar/sources/catalogue.py",
-        'if self.at_first_start and rule.start_at == "end":',
+        'if rule.start_at == "end" and self._was_there_at_first(candidate):',
         'if rule.start_at == "end":',
         f"{READING}/test_discovery.py -k d01",
     ),
@@ -204,8 +204,8 @@ MUTANTS = (
     Mutant(
         "R01",
         "sidecar/sources/catalogue.py",
-        "            start = 0\n            if self.at_first_start",
-        "            start = candidate.size\n            if self.at_first_start",
+        "            start = 0\n            if rule.start_at",
+        "            start = candidate.size\n            if rule.start_at",
         f"{READING}/test_rotation.py -k r01",
     ),
     Mutant(
@@ -655,5 +655,40 @@ MUTANTS = (
         '            self._mark(keys, "under way", self._now_ms())\n',
         "",
         f"{COMMANDS}/test_rejected.py -k killed",
+    ),
+    Mutant(
+        "M01",
+        "sidecar/registry/claims.py",
+        "            return self.holder(claim)",
+        "            return self._member",
+        "tests/unit/registry/test_claims.py",
+    ),
+    Mutant(
+        "M02",
+        "sidecar/registry/membership.py",
+        "for member in after + before:",
+        "for member in after:",
+        "tests/unit/registry/test_membership.py",
+    ),
+    Mutant(
+        "M02",
+        "sidecar/sources/catalogue.py",
+        "            self._note_name(record.path, record)",
+        "            pass",
+        "tests/integration/members/test_taking_over.py -k another_finishes",
+    ),
+    Mutant(
+        "M03",
+        "sidecar/registry/heartbeat.py",
+        "        return self.lost is None and self.age < FENCE_SECONDS",
+        "        return self.lost is None",
+        "tests/unit/registry/test_heartbeat.py",
+    ),
+    Mutant(
+        "M04",
+        "sidecar/registry/members.py",
+        "self.directory.with_name(self.id + _LEFT)",
+        "self.directory",
+        "tests/unit/registry/test_membership.py -k clean_stop",
     ),
 )

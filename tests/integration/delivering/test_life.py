@@ -1,4 +1,4 @@
-"""S01-S04, S06, a second sidecar, and an unusable state directory, through real processes."""
+"""S01-S04, S06, and an unusable state directory, through real processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.integration.commands.shell import sidecar as run_to_its_end
 from tests.integration.delivering.stepped import GROUP, append, fates_add_up
 from tests.integration.delivering.test_restarts import is_settled, numbered, running, text
 from tests.support.cloudwatch import StrictCloudWatch
-from tests.support.running_sidecar import PATIENCE, RunningSidecar, wait_for
+from tests.support.running_sidecar import PATIENCE, wait_for
 
 
 @pytest.fixture
@@ -208,63 +208,6 @@ def test_s06_reload_takes_new_globs_and_keeps_offsets(
 
     assert cloudwatch.messages(GROUP, "old.log") == ["one", "three"]
     assert cloudwatch.messages(GROUP, "new.log") == ["two"]
-
-
-@pytest.mark.parametrize("ending", ["SIGTERM", "SIGKILL"])
-def test_second_sidecar_waits_and_takes_over(
-    tmp_path: Path, cloudwatch: StrictCloudWatch, ending: str
-) -> None:
-    """Of two on one state directory the second waits, healthy, and says for whom.
-
-    When the first ends, however it ends, the second goes on where it stood: nothing lost or twice.
-    Catches: a second that delivers too, or that reads only its own journal.
-    """
-    path = tmp_path / "logs" / "a.log"
-    lines = numbered(0, 300)
-    append(path, text(lines[:100]))
-    (tmp_path / "second").mkdir()
-    with running(tmp_path, cloudwatch) as first:
-        settings = yaml.safe_load(first.config.read_text(encoding="utf-8"))
-        second = RunningSidecar(tmp_path / "second", settings, cloudwatch.environment())
-        with second:
-            wait_for(lambda: any("waiting" in each for each in second.status()["degraded"]))
-            assert second.get_json("/healthz")["degraded"]
-            append(path, text(lines[100:200]))
-            wait_for(lambda: is_settled(first, path))
-            assert second.status()["totals"]["batches"] == 0
-            if ending == "SIGTERM":
-                assert first.terminate() == 0
-            else:
-                first.kill()
-            append(path, text(lines[200:]))
-            wait_for(lambda: is_settled(second, path))
-            status = second.status()
-            fates_add_up(status, path)
-            assert status["totals"]["possible_duplicates"] == 0
-            assert not any("waiting" in each for each in status["degraded"])
-            assert second.terminate() == 0
-
-    assert cloudwatch.messages(GROUP, "a.log") == lines
-
-
-def test_waiting_sidecar_ends_at_a_signal(tmp_path: Path, cloudwatch: StrictCloudWatch) -> None:
-    """A sidecar that waits for another one stops with status 0, and the other goes on.
-
-    Catches: a wait that does not look at the signals.
-    """
-    path = tmp_path / "logs" / "a.log"
-    append(path, "one\n")
-    (tmp_path / "second").mkdir()
-    with running(tmp_path, cloudwatch) as first:
-        wait_for(lambda: is_settled(first, path))
-        settings = yaml.safe_load(first.config.read_text(encoding="utf-8"))
-        with RunningSidecar(tmp_path / "second", settings, cloudwatch.environment()) as second:
-            wait_for(lambda: any("waiting" in each for each in second.status()["degraded"]))
-            assert second.terminate() == 0
-        append(path, "two\n")
-        wait_for(lambda: is_settled(first, path))
-
-    assert cloudwatch.messages(GROUP, "a.log") == ["one", "two"]
 
 
 @pytest.mark.parametrize("obstacle", ["a file in its place", "a file above it"])

@@ -1,6 +1,7 @@
 """Members, their locks and their folders."""
 
 import errno
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from sidecar.errors import StateError
 from sidecar.registry.journal_file import JournalFile
 from sidecar.registry.journal_recovery import load
-from sidecar.registry.members import Member, MembershipLostError, dead_members, who_says
+from sidecar.registry.members import Member, MembershipLostError, dead_members
 from tests.unit.registry.faults import (
     FaultyFileSystem,
     Killed,
@@ -178,7 +179,8 @@ def test_a_beat_is_written_through_the_lock(tmp_path: Path) -> None:
     assert files.calls == ["write_at_start", "sync"]
     content = (member.directory / "lock").read_bytes()
     assert b'"beat_ms":1234' in content
-    assert member.id in (who_says(content) or "")
+    says = json.loads(content)
+    assert (says["member"], says["task"]) == (member.id, "task")
     member.leave()
 
 
