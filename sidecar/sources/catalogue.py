@@ -43,6 +43,7 @@ from sidecar.sources.kin import Kin
 from sidecar.sources.looks import Looks
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
+from sidecar.sources.siblings import generation
 from sidecar.sources.source import Again, Source, note_several_writers
 from sidecar.sources.traces import Kinship, Trace
 from sidecar.telemetry import Totals
@@ -69,6 +70,14 @@ HOLE = bytes(4)
 MOST_NAMES = 20_000
 
 Inode = tuple[str, int]
+
+
+def _by_age(candidate: Candidate) -> tuple[bool, float, bool, int]:
+    """What is known goes first: whether an unknown file is a copy shows by its original. Then by
+    age; the clock of a file system ticks slower than a writer can rotate.
+    """
+    path, base = candidate.found.path, candidate.found.base
+    return candidate.record is None, candidate.modified, base is None, -generation(path)
 
 
 def _order(source: Source) -> float:
@@ -232,8 +241,7 @@ class Catalogue:
 
     def _admit_all(self, unknown: Sequence[Found], now: float, now_ms: int) -> list[Source]:
         candidates = [each for each in map(self._examined, unknown) if each is not None]
-        # What is known goes first: whether an unknown file is a copy shows by its original.
-        candidates.sort(key=lambda each: (each.record is None, each.modified))
+        candidates.sort(key=_by_age)
         for candidate in candidates:
             self._set_aside_outdated(candidate, now)
         self._ask_for([each for each in candidates if not each.traces], now)

@@ -49,7 +49,8 @@ class _Directory:
     """Names that match nothing, so that no scan asks again."""
     subdirectories: set[str] = field(default_factory=set)
     not_before: float = 0.0
-    changed_at: float = 0.0
+    changed_at: float | None = None
+    """When a scan saw a change; the first one counts as one. None before it."""
 
 
 @dataclass(slots=True)
@@ -209,7 +210,7 @@ class Discovery:
         directory.names = names
         directory.ignored = ignored
         directory.subdirectories = below
-        if new or gone or fresh:
+        if new or gone or fresh or directory.changed_at is None:
             directory.changed_at = now
         took = time.monotonic() - started
         directory.not_before = now + min(took * SCAN_SHARE, self._pace.hot)

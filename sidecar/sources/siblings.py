@@ -34,5 +34,11 @@ def base_names(name: str, rotated: Rotated) -> list[str]:
     return []
 
 
+def generation(name: str) -> int:
+    """How often a file has been rotated, by the number at its name's end; 0 where it has none."""
+    number = name.removesuffix(COMPRESSED).rpartition(".")[2]
+    return int(number) if number.isdecimal() else 0
+
+
 def is_compressed(name: str) -> bool:
     return name.endswith(COMPRESSED)

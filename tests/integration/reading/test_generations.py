@@ -40,6 +40,23 @@ def age(path: Path, seconds: float) -> None:
     os.utime(path, (then, then))
 
 
+def test_r03_generations_of_one_moment_are_read_the_oldest_first(tmp_path: Path, log: Path) -> None:
+    """Files rotated within one tick of the file system's clock have one modification time; which
+    is the older their names say: the higher number, and every sibling before the file itself.
+
+    Catches: leaving files of one time in the order in which the directory lists them.
+    """
+    oldest_first = [*(log.with_name(f"app.log.{number}") for number in range(12, 0, -1)), log]
+    moment = time.time() + 1000.0
+    # A directory may list its names as they were made, or the other way round.
+    for path in [*oldest_first[1::2], *oldest_first[::2]]:
+        append(path, [path.name])
+        os.utime(path, (moment, moment))
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        assert sidecar.messages("app.log") == [path.name for path in oldest_first]
+
+
 @pytest.mark.parametrize("count", [3, LONG])
 def test_r01_unread_rest_comes_before_the_new_file(tmp_path: Path, log: Path, count: int) -> None:
     """What was written just before the rotation comes first, then the new file from byte 0.

@@ -48,6 +48,20 @@ def test_m05_another_hosts_lines_within_the_hot_interval(
             assert sidecar.messages("app.log") == expected
 
 
+def test_m05_the_first_file_in_an_empty_directory(tmp_path: Path, log: Path) -> None:
+    """A root that was empty at the first look is looked at again within `poll.hot`, like any
+    directory that is new: nothing tells of what another host makes there.
+
+    Catches: taking a directory that was never seen to change for one that is quiet since ever.
+    """
+    with Shipping(tmp_path, poll=POLL) as sidecar:
+        sidecar.settle()
+        append(log, ["first"])
+        for _ in range(LATEST):
+            sidecar.step()
+        assert sidecar.messages("app.log") == ["first"]
+
+
 def test_m05_a_rename_by_another_host(tmp_path: Path, log: Path) -> None:
     """A file that another host renames and makes anew is read on under its new name, and the new
     one from byte 0, though `stat` of the name goes on to answer for the old file.
