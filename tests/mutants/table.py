@@ -273,10 +273,10 @@ MUTANTS = (
     ),
     Mutant(
         "T03",
-        "sidecar/sources/candidate.py",
-        "        if each.marker.matches(before[each.acknowledged]):",
-        "        if True:",
-        f"{READING}/test_truncated.py -k same_first_kilobyte",
+        "sidecar/sources/catalogue.py",
+        "        return record.claim.inode == REPLACED if source is None else source.superseded",
+        "        return False",
+        f"{READING}/test_rotation.py -k t02",
     ),
     Mutant(
         "T04",
