@@ -406,10 +406,10 @@ MUTANTS = (
     ),
     Mutant(
         "S02",
-        "sidecar/delivery/stream_queue.py",
-        "self._portions or self.ready or self.in_flight or self.unresolved)",
-        "self._portions or self.ready or self.in_flight)",
-        f"{DELIVERING}/test_reconcile.py -k s02",
+        "sidecar/shipper.py",
+        "        if unsettled:\n",
+        "        if False:\n",
+        f"{DELIVERING}/test_reconcile.py {DELIVERING}/test_life.py -k s02",
     ),
     Mutant(
         "S03",
