@@ -26,13 +26,6 @@ MUTANTS = (
         f"{READING}/test_discovery.py -k d01",
     ),
     Mutant(
-        "D02",
-        "sidecar/sources/discovery.py",
-        "return None if any(no.matches(path) for no in self.exclude) else glob",
-        "return glob",
-        f"{READING}/test_discovery.py -k d02",
-    ),
-    Mutant(
         "D03",
         "sidecar/sources/discovery.py",
         "            self._is_unreadable(path, error)\n",
@@ -83,7 +76,7 @@ MUTANTS = (
     ),
     Mutant(
         "D09",
-        "sidecar/sources/discovery.py",
+        "sidecar/sources/matching.py",
         'TEMPORARY_PREFIXES = (".nfs", ',
         "TEMPORARY_PREFIXES = (",
         f"{READING}/test_discovery.py -k d09",
@@ -162,8 +155,8 @@ MUTANTS = (
     Mutant(
         "G02",
         "sidecar/sources/tailer.py",
-        "source.group_open = wait is not None and",
-        "source.group_open = False and",
+        "source.group_open = (\n",
+        "source.group_open = False and (\n",
         f"{READING}/test_grouping.py -k g02",
     ),
     Mutant(
@@ -295,8 +288,8 @@ MUTANTS = (
     Mutant(
         "C01",
         "sidecar/registry/checkpoints.py",
-        "                for entry in adopt(self.ledger, loaded.ledger):\n",
-        "                for entry in adopt(Ledger(), loaded.ledger):\n",
+        "        for entry in adopt(self.ledger, loaded.ledger, living):\n",
+        "        for entry in adopt(Ledger(), loaded.ledger, living):\n",
         f"{DELIVERING}/test_restarts.py -k c01",
     ),
     Mutant(
