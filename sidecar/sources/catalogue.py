@@ -739,13 +739,14 @@ class Catalogue:
     def _trace(self, record: SourceRecord) -> Trace:
         assert record.fingerprint is not None
         source, number = self.sources.get(record.source), record.source
+        earlier = [(mark.offset, Marker(mark.length, mark.crc)) for mark in record.trail]
         if source is None:
             return Trace(
                 source=number,
                 fingerprint=record.fingerprint,
                 position=record.acknowledged,
                 marker=record.marker,
-                marks=self._departed.marks(number),
+                marks=(*self._departed.marks(number), *earlier),
                 exact=self._departed.is_exact(number),
             )
         return Trace(
@@ -753,7 +754,7 @@ class Catalogue:
             fingerprint=record.fingerprint,
             position=source.position,
             marker=Marker.of(source.tail),
-            marks=tuple(source.marks),
+            marks=(*source.marks, *earlier),
             exact=source.read_out,
         )
 
@@ -941,8 +942,6 @@ class Catalogue:
             abandoned=self._ownership.is_abandoned(found.path, found.root),
         )
         self._pass_over(source)
-        if record.acknowledged:
-            source.marks.append((record.acknowledged, record.marker))
         source.seen_to = source.position
         source.size = max(source.position, candidate.size)
         if found.path != record.path:
@@ -1025,8 +1024,6 @@ class Catalogue:
         exact: bool = False,
     ) -> None:
         self._record(SourceMoved(record.source, record.path, cause))
-        if record.acknowledged and not marks:
-            marks = ((record.acknowledged, record.marker),)
         self._departed.add(record.source, now=now, marks=marks, exact=exact)
 
     def _expire(self, number: int) -> None:

@@ -29,7 +29,7 @@ MOST_MARKS = 64
 
 MOST_ANCHORS = 8
 
-MOST_POSITIONS = 16
+MOST_POSITIONS = 8
 """Earlier positions that a source remembers, to tell a copy that is shorter than what was read."""
 
 IDLE_AFTER = 60.0
