@@ -296,3 +296,20 @@ def test_t02_short_copy_is_told_after_a_restart(tmp_path: Path, log: Path, clean
         sidecar.restart(clean=clean)
         sidecar.pass_time(5)
         assert sidecar.messages("app.log") == [*expected, "new"]
+
+
+@pytest.mark.parametrize("descriptors", [1, 100])
+def test_t01_padded_lines_end_alike(tmp_path: Path, log: Path, descriptors: int) -> None:
+    """Lines that differ in their first characters alone, all of one length: truncated and written
+    to the old length and beyond between two looks, the file is still seen to be another.
+
+    Catches: comparing less than a line before the position.
+    """
+    padded = "x" * 300
+    append(log, old := [f"old {number:04d} {padded}" for number in range(20)])
+    append(tmp_path / "logs/other.log", ["other"])
+    with Shipping(tmp_path, entry=ARRIVAL, descriptors=descriptors) as sidecar:
+        sidecar.settle()
+        rewrite(log, new := [f"new {number:04d} {padded}" for number in range(30)], later=True)
+        sidecar.pass_time(3)
+        assert sidecar.messages("app.log") == old + new
