@@ -272,6 +272,13 @@ MUTANTS = (
         f"{READING}/test_archives.py -k r10_unfinished",
     ),
     Mutant(
+        "T02",
+        "sidecar/model/ledger.py",
+        "            trail=tuple(self.trail),",
+        "            trail=(),",
+        f"{READING}/test_truncated.py -k short_copy",
+    ),
+    Mutant(
         "T03",
         "sidecar/sources/catalogue.py",
         "        return record.claim.inode == REPLACED if source is None else source.superseded",
