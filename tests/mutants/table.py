@@ -631,7 +631,7 @@ MUTANTS = (
     Mutant(
         "plan",
         "sidecar/commands/rehearsal.py",
-        "        first_start=not known.members and not takes_older,",
+        "        first_start=known.created is None and not takes_older,",
         "        first_start=False,",
         f"{COMMANDS}/test_plan.py -k start_at_end",
     ),
