@@ -67,7 +67,9 @@ with a coarse clock, a server with its own. In doubt a file is newer than the st
 
 HOLE = bytes(4)
 """NULs that may still fill in are no part of a fingerprint; UTF-32 has three in a row."""
+
 MOST_NAMES = 20_000
+"""Names whose streams are remembered for the next file under them: a few megabytes."""
 
 Inode = tuple[str, int]
 
