@@ -156,7 +156,7 @@ def _is_settled(ledger: Ledger, intent: IntentSent) -> bool:
     """Is every byte of it settled?"""
     return bool(intent.spans) and all(
         span.source in ledger.sources
-        and ledger.sources[span.source].is_settled(span.start, span.end)
+        and not any(ledger.sources[span.source].unsettled(span.start, span.end))
         for span in intent.spans
     )
 
