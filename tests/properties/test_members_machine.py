@@ -65,8 +65,9 @@ class MembersMachine(RuleBasedStateMachine):
         self.cut_off: set[str] = set()
 
     @initialize()
-    def first_member(self) -> None:
-        self.start("red")
+    def first_members(self) -> None:
+        for task in TASKS:
+            self.start(task)
 
     @rule(name=paths, count=counts)
     def append(self, name: str, count: int) -> None:

@@ -103,11 +103,12 @@ def test_c02_ranges_that_overlap_are_passed_over_as_one(tmp_path: Path) -> None:
     assert set(destination.messages(GROUP, "a.log")) == {line.strip() for line in lines}
 
 
+@pytest.mark.parametrize("from_archive", [False, True])
 def test_c02_an_outcome_may_come_in_while_an_archive_is_looked_through(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, from_archive: bool
 ) -> None:
-    """The file was compressed while nobody looked; what was under way is resolved before the
-    archive has been looked through, and moves the checkpoint.
+    """A file was compressed, and a request of its lines, read from the file or from the archive
+    already, is resolved while the archive is looked through again: the checkpoint moves.
 
     Catches: asking what was kept of the archive for bytes before a checkpoint that is newer.
     """
@@ -115,16 +116,24 @@ def test_c02_an_outcome_may_come_in_while_an_archive_is_looked_through(
     destination = Asked()
     path = tmp_path / "logs" / "a.log"
     settings = settings_for(tmp_path)
-    shipped_before(settings, destination, path, "before\n")
-    killed_under_way(settings, destination, "reply", lambda: append(path, "unknown\n"))
     rest = [f"rest {number:06d}" for number in range(20_000)]
-    append(path, "".join(f"{line}\n" for line in rest))
-    with gzip.open(path.with_name("a.log.1.gz"), "wb") as archive:
-        archive.write(path.read_bytes())
-    path.unlink()
+
+    def compress() -> None:
+        append(path, "".join(f"{line}\n" for line in rest))
+        with gzip.open(path.with_name("a.log.1.gz"), "wb") as archive:
+            archive.write(path.read_bytes())
+        path.unlink()
+
+    shipped_before(settings, destination, path, "before\n")
+    append(path, "unknown\n")
+    killed_under_way(settings, destination, "reply", compress if from_archive else lambda: None)
+    if not from_archive:
+        compress()
     with stepping(settings, destination) as sidecar:
         sidecar.until(lambda: sidecar.totals.outcomes_resolved)
         sidecar.until(lambda: "rest 019999" in destination.messages(GROUP, "a.log"))
+        sidecar.until(sidecar.settled)
+        sidecar.pass_time(2.0)
         assert sidecar.totals.possible_duplicates == 0
 
     assert destination.messages(GROUP, "a.log") == ["before", "unknown", *rest]
