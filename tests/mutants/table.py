@@ -76,6 +76,20 @@ MUTANTS = (
     ),
     Mutant(
         "D08",
+        "sidecar/sources/discovery.py",
+        "        while self._agenda.next_due() <= now:\n            path =",
+        "        while self._agenda.next_due() <= now and self._budget.has_room(now):\n            path =",
+        f"{READING}/test_overdue_directories.py -k d08",
+    ),
+    Mutant(
+        "I04",
+        "sidecar/sources/catalogue.py",
+        "if source.missing_since is None or self.is_behind:",
+        "if source.missing_since is None:",
+        f"{READING}/test_overdue_directories.py -k i04",
+    ),
+    Mutant(
+        "D08",
         "sidecar/sources/poll.py",
         "return wanted * self.stretch",
         "return wanted",
