@@ -33,14 +33,21 @@ from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.ownership import Ownership, Wanted
 from sidecar.model.stream_names import Surroundings
 from sidecar.sources.archives import Archives
-from sidecar.sources.candidate import Candidate, examine, last_line_start, numbers_differ
-from sidecar.sources.copies import Likeness, beside, has_changed, likeness
+from sidecar.sources.candidate import (
+    Candidate,
+    examine,
+    last_line_start,
+    numbers_differ,
+    shares_a_name,
+)
+from sidecar.sources.copies import Likeness, beside, goes_on, has_changed, likeness
 from sidecar.sources.departed import Departed
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
 from sidecar.sources.kin import Kin
 from sidecar.sources.last_names import LastNames
 from sidecar.sources.looks import Looks
+from sidecar.sources.opening import OPEN_AND_CLOSE
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
 from sidecar.sources.siblings import generation
@@ -184,7 +191,7 @@ class Catalogue:
         unknown = []
         looked_at = []
         for each in found:
-            source = self._by_inode.get((each.root, each.inode))
+            source = self._with_number(each, each.inode, now)
             if source is not None and source.over and self._is_its_archive(source, each):
                 self._seen_at(source, each, now)
             elif source is None or source.over:
@@ -441,6 +448,31 @@ class Catalogue:
             return False
         return (seen.st_size, seen.st_mtime_ns) == source.archive
 
+    def _with_number(self, found: Found, inode: int, now: float) -> Source | None:
+        """The source whose file has this number, unless it is another file's by now: a number is
+        given away as soon as its file is deleted and closed, as after each compression."""
+        source = self._by_inode.get((found.root, inode))
+        if source is None or source.over or self._is_its_file(source, found):
+            return source
+        log.debug("number_used_again", path=source.path, by=found.path)
+        self._let_go_names(source)
+        self._lost_name(source, now)
+        return None
+
+    def _is_its_file(self, source: Source, found: Found) -> bool:
+        """Does a file with the source's number hold its content, under whatever name?"""
+        if found.path == source.path:
+            return True  # what it holds is looked at when it is read
+        if source.archive is not None:
+            return self._is_its_archive(source, found)
+        is_open = self._descriptors.holds(source)
+        if source.record.fingerprint is None:
+            return is_open or shares_a_name(source.record, found)
+        self._budget.spend(OPEN_AND_CLOSE)
+        # What was read last of an open one may be overwritten: that is for its next turn to tell.
+        position, tail = (0, b"") if is_open else (source.position, source.tail)
+        return goes_on(found.path, source.record, position, tail)
+
     def _seen_at(self, source: Source, found: Found, now: float) -> None:
         if found.path == source.path:
             source.missing_since = None
@@ -576,7 +608,7 @@ class Catalogue:
 
     def _admit_one(self, candidate: Candidate, now: float, now_ms: int) -> Source | None:
         found = candidate.found
-        live = self._by_inode.get((found.root, candidate.inode))
+        live = self._with_number(found, candidate.inode, now)
         if live is not None and live.over and candidate.record is not live.record:
             self._forget(live, now)
         elif live is not None:
@@ -689,7 +721,7 @@ class Catalogue:
             return []
         unknown = []
         for found in siblings:
-            known = self._by_inode.get((found.root, found.inode))
+            known = self._with_number(found, found.inode, now)
             if known is not None and (not known.over or self._is_its_archive(known, found)):
                 continue
             if found.compressed:

@@ -77,9 +77,30 @@ MUTANTS = (
     Mutant(
         "D08",
         "sidecar/sources/discovery.py",
-        "        while self._agenda.next_due() <= now:\n            path =",
-        "        while self._agenda.next_due() <= now and self._budget.has_room(now):\n            path =",
+        "while self._agenda.next_due() <= now:\n            path",
+        "while self._agenda.next_due() <= now and self._budget.has_room(now):\n            path",
         f"{READING}/test_overdue_directories.py -k d08",
+    ),
+    Mutant(
+        "I03",
+        "sidecar/sources/catalogue.py",
+        "return goes_on(found.path, source.record, position, tail)",
+        "return True",
+        f"{READING}/test_identity.py -k i03",
+    ),
+    Mutant(
+        "I03",
+        "sidecar/sources/candidate.py",
+        "if record is None and shares_a_name(each, found):",
+        "if record is None:",
+        f"{READING}/test_identity.py -k i03",
+    ),
+    Mutant(
+        "I03",
+        "sidecar/sources/catalogue.py",
+        "return is_open or shares_a_name(source.record, found)",
+        "return True",
+        f"{READING}/test_identity.py -k i03",
     ),
     Mutant(
         "I04",
