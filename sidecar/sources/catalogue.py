@@ -735,15 +735,29 @@ class Catalogue:
         traces = []
         for number in self._kin.of(found.base or found.path):
             record = self._ledger.sources.get(number)
-            if record is None or record.fingerprint is None or not record.fingerprint.length:
+            if record is None or not (found.compressed or self._is_truncated(record)):
                 continue
-            if not (found.compressed or self._is_truncated(record)):
+            if record.fingerprint is None:
+                self._learn_head(number)
+            if record.fingerprint is None or not record.fingerprint.length:
                 continue
             known = len(head) >= record.fingerprint.length
             if known and not record.fingerprint.matches(head):
                 continue
             traces.append(self._trace(record))
         return sorted(traces, key=lambda trace: trace.position, reverse=True)
+
+    def _learn_head(self, number: int) -> None:
+        """A source that was not read yet, for want of room say, may be open all the same, and will
+        be read: its archive holds nothing new."""
+        source = self.sources.get(number)
+        held = self._descriptors.held(source) if source is not None else None
+        if source is None or held is None:
+            return
+        try:
+            self.fingerprint(source, os.pread(held, FULL, 0))
+        except OSError:
+            return  # its next turn tells
 
     def _is_truncated(self, record: SourceRecord) -> bool:
         """Did its file lose its content, so that a file like it is a copy and no new one?"""

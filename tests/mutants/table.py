@@ -103,6 +103,20 @@ MUTANTS = (
         f"{READING}/test_identity.py -k i03",
     ),
     Mutant(
+        "R10",
+        "sidecar/sources/catalogue.py",
+        "                self._learn_head(number)\n",
+        "                pass\n",
+        f"{READING}/test_archives.py -k not_read_yet",
+    ),
+    Mutant(
+        "R04",
+        "sidecar/sources/siblings.py",
+        r"|\.backup)?)",
+        ")?)",
+        f"{READING}/test_generations.py -k moves_aside",
+    ),
+    Mutant(
         "I04",
         "sidecar/sources/catalogue.py",
         "if source.missing_since is None or self.is_behind:",
@@ -274,7 +288,7 @@ MUTANTS = (
     Mutant(
         "R06",
         "sidecar/sources/siblings.py",
-        r"|[-.]{_DATE}(?:\.\d{{1,6}})?)",
+        r"|[-.]{_DATE}(?:\.\d{{1,6}}|\.backup)?)",
         ")",
         f"{READING}/test_archives.py -k r06",
     ),
