@@ -233,7 +233,8 @@ class Catalogue:
         sources = []
         for candidate in candidates:
             traces = self._traces_of(candidate.found, candidate.head)
-            if candidate.record is None and len(traces) > len(candidate.traces):
+            tells_more = len(traces) > len(candidate.traces)
+            if tells_more and (candidate.record is None or candidate.record.claim.start):
                 again = self._examined(candidate.found)
                 if again is None or not self._is_what_was_found(again):
                     continue
@@ -623,6 +624,12 @@ class Catalogue:
         rule = self._rules[found.rule.number]
         self._set_aside_outdated(candidate, now)
         self._dormant.pop((found.root, candidate.inode), None)
+        rest_of = self._left_to_short_copy(candidate)
+        if rest_of is not None:
+            assert candidate.record is not None
+            self._expire(candidate.record.source)
+            unread = replace(candidate, record=None)
+            return self._continue_in(rest_of, unread, rule, now, now_ms)
         if candidate.record is not None:
             return self._add(candidate.record, candidate, rule, now)
         if self._is_of_finished(candidate):
@@ -671,15 +678,32 @@ class Catalogue:
 
     def _original_of(self, candidate: Candidate) -> int | None:
         """The source whose content the file holds, wherever that one is now."""
+        original: SourceRecord | None = None
         for trace in candidate.traces:
-            if trace.source not in self._ledger.sources:
+            record = self._ledger.sources.get(trace.source)
+            if record is None:
+                continue
+            if original is not None and trace.position >= original.claim.start:
                 continue
             kinship = trace.kinship(
                 candidate.head, candidate.size, candidate.before, whole=candidate.whole
             )
-            if kinship is not Kinship.NONE:
-                return trace.source
-        return None
+            if kinship is Kinship.GOES_ON or (original is None and kinship is Kinship.READ):
+                original = (
+                    record  # or, for one that began as a short copy, what that one left to it
+                )
+        return None if original is None else original.source
+
+    def _left_to_short_copy(self, candidate: Candidate) -> int | None:
+        """The source that an earlier run had read further than this known copy of it reaches, and
+        not delivered: what the copy holds of it is read there after all."""
+        copy = candidate.record
+        if copy is None or not copy.claim.start:
+            return None
+        number = self._original_of(candidate)
+        if number is None or number in self.sources:
+            return None
+        return number if self._ledger.sources[number].acknowledged < copy.claim.start else None
 
     def _is_copy(self, found: Found) -> bool:
         """Is it, perhaps, a copy of a living source, which says nothing new as long as it lives?"""

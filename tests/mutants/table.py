@@ -117,6 +117,27 @@ MUTANTS = (
         f"{READING}/test_generations.py -k moves_aside",
     ),
     Mutant(
+        "T02",
+        "sidecar/sources/catalogue.py",
+        "if copy is None or not copy.claim.start:",
+        "if True:",
+        f"{READING}/test_truncated.py -k not_delivered",
+    ),
+    Mutant(
+        "C02",
+        "sidecar/model/history.py",
+        "return next(followed, next(iter(batches)))",
+        "return next(iter(batches))",
+        "tests/unit/test_ledger.py -k slow_stream",
+    ),
+    Mutant(
+        "C02",
+        "sidecar/delivery/reconcile.py",
+        "        if inquiry.reading is None:\n",
+        "        self._compare(inquiry)\n        if inquiry.reading is None:\n",
+        "tests/unit/delivery/test_reconciler.py",
+    ),
+    Mutant(
         "I04",
         "sidecar/sources/catalogue.py",
         "if source.missing_since is None or self.is_behind:",
