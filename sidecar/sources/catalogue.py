@@ -631,6 +631,13 @@ class Catalogue:
             return self._continue_in(rest_of, unread, rule, now, now_ms)
         if candidate.record is not None:
             return self._add(candidate.record, candidate, rule, now)
+        return self._admit_unknown(candidate, rule, now, now_ms)
+
+    def _admit_unknown(
+        self, candidate: Candidate, rule: LogRule, now: float, now_ms: int
+    ) -> Source | None:
+        """A file that no record is of: a copy, an archive, or new."""
+        found = candidate.found
         if self._is_of_finished(candidate):
             self.passed_over[found.path] = "copy"
             return None
