@@ -180,11 +180,10 @@ class Catalogue:
         """The source whose file has this name now."""
         return self._by_path.get(path)
 
-    def waits_for_older(self, source: Source) -> bool:
-        """Must an older file of the same stream be read first, so that the stream keeps order?"""
-        if source.archive is None and self.archives.pending(self._kin.bases(source.id), ripe=True):
-            return True
-        return self.order.is_behind_older(source)
+    def waits_for_archive(self, source: Source) -> bool:
+        """Must an archive be looked through first, which may hold older lines of the stream?"""
+        bases = self._kin.bases(source.id)
+        return source.archive is None and self.archives.pending(bases, ripe=True)
 
     def admit(self, found: Sequence[Found], now: float, now_ms: int) -> list[Source]:
         """Take in what scans found; gives the sources to look at, the oldest content first."""

@@ -31,8 +31,8 @@ SWEEP_SECONDS = 1.0
 LONGEST_STUCK_WAIT = 15.0
 """Seconds between attempts at a source that cannot be read, at most."""
 
-NO_ROOM_SECONDS = 0.05
-"""How soon a source asks again whether its stream has room for more."""
+ASK_AGAIN_SECONDS = 0.1
+"""How soon a source asks again whether its stream has room, or an archive was looked through."""
 
 LOOK_AGAIN_SECONDS = 0.2
 """How soon a name is looked at again that a scan could not decide on."""
@@ -42,9 +42,6 @@ LEARN_SECONDS = 15.0
 
 HEARD_SLOWER = 5.0
 """How much less often a file of this machine is polled that the watch is known to tell of."""
-
-OLDER_FIRST_SECONDS = 0.05
-"""How soon a source asks again whether the older file of its stream is read to its end."""
 
 # PutLogEvents refuses events older than 14 days; an hour's margin for the way there.
 TOO_OLD_MS = (14 * 24 - 1) * 3600 * 1000
@@ -84,6 +81,8 @@ class Intake:
         self._record = record
         self._ready: deque[Source] = deque()
         self._looks: Agenda[int] = Agenda()
+        self._waiting: Agenda[int] = Agenda()
+        """What is to be read and may not yet; unlike a look, asking again costs no operation."""
         self._swept_at = now
         self._measured_at = now
         self._covered_at = float("-inf")
@@ -123,6 +122,10 @@ class Intake:
                 self._give_turn(source)
             else:
                 self.artifacts.touched(path, now)
+        while self._waiting.next_due() <= now:
+            source = self.catalogue.sources.get(self._waiting.take())
+            if source is not None:
+                self._give_turn(source)
         while self._looks.next_due() <= now and self._budget.has_room(now):
             number = self._looks.take()
             source = self.catalogue.sources.get(number)
@@ -227,15 +230,10 @@ class Intake:
             if source.over:
                 self._look_later(source, now)
                 continue
-            if not has_room(source.key):
-                self._tailer.measure(source, now)
-                self._looks.bring_forward(source.id, now + NO_ROOM_SECONDS)
+            if self._must_wait(source, now, has_room):
                 continue
             if source.again:
                 turn = self._tailer.again(source, now, now_ms)
-            elif self.catalogue.waits_for_older(source):
-                self._looks.bring_forward(source.id, now + OLDER_FIRST_SECONDS)
-                continue
             else:
                 polled, size = source.ask_server, source.size
                 turn = self._tailer.turn(source, now, now_ms)
@@ -250,11 +248,29 @@ class Intake:
                         _forget_old_times(turn.portion.records, now_ms)
                     yield source.key, turn.portion
             self._after(source, turn, now, now_ms)
+        for source in self.catalogue.order.end_round():
+            self._give_turn(source)
+
+    def _must_wait(
+        self, source: Source, now: float, has_room: Callable[[StreamKey | None], bool]
+    ) -> bool:
+        """Has it to wait: for an older file or archive of its stream, or for room?"""
+        if not source.again and self.catalogue.order.is_behind_older(source):
+            self.catalogue.order.wait(source)
+            return True
+        if not has_room(source.key):
+            if self._budget.has_room(now):
+                self._tailer.measure(source, now)
+        elif source.again or not self.catalogue.waits_for_archive(source):
+            return False
+        self._waiting.put(source.id, now + ASK_AGAIN_SECONDS)
+        return True
 
     def next_due(self) -> float:
         """Monotonic time of the next scan, look or artifact."""
         dues = (
             self._looks.next_due(),
+            self._waiting.next_due(),
             self.discovery.next_due(),
             self.artifacts.next_due(),
             self.catalogue.archives.next_due(),

@@ -9,11 +9,16 @@ from sidecar.sources.source import Source
 
 
 class StreamOrder:
-    """The sources of each stream that are not over, the oldest content first."""
+    """The sources of each stream that are not over, the oldest content first.
+
+    What waits for an older one waits here, and costs nothing until its turn has come.
+    """
 
     def __init__(self) -> None:
         self._sources: dict[StreamKey, list[Source]] = {}
         self._fronts: dict[StreamKey, int] = {}
+        self._waiting: dict[StreamKey, dict[int, Source]] = {}
+        self._waited_for: dict[StreamKey, Source | None] = {}
 
     def add(self, source: Source) -> None:
         insort(self._sources.setdefault(source.key, []), source, key=_age)
@@ -34,14 +39,39 @@ class StreamOrder:
 
     def is_behind_older(self, source: Source) -> bool:
         """Must an older file of the same stream be read first?"""
-        sources = self._sources[source.key]
-        at = self._fronts.get(source.key, 0)
+        front = self._front(source.key)
+        return front is not None and front is not source and front.order <= source.order
+
+    def wait(self, source: Source) -> None:
+        """It is behind an older one: `end_round` gives it back when that is over."""
+        self._waiting.setdefault(source.key, {})[source.id] = source
+        self._waited_for[source.key] = self._front(source.key)
+
+    def end_round(self) -> list[Source]:
+        """Those that wait no longer, since another file of their stream is the oldest by now."""
+        self._fronts.clear()
+        ready = []
+        for key, waiting in list(self._waiting.items()):
+            front = self._front(key)
+            if front is self._waited_for[key]:
+                continue
+            self._waited_for[key] = front
+            free = [each for each in waiting.values() if not self.is_behind_older(each)]
+            ready += free
+            for each in free:
+                del waiting[each.id]
+            if not waiting:
+                del self._waiting[key], self._waited_for[key]
+        return ready
+
+    def _front(self, key: StreamKey) -> Source | None:
+        """The oldest that must be read before newer ones."""
+        sources = self._sources.get(key, [])
+        at = self._fronts.get(key, 0)
         while at < len(sources) and not _holds_back(sources[at]):
             at += 1
-        self._fronts[source.key] = at
-        if at == len(sources) or sources[at] is source:
-            return False
-        return sources[at].order <= source.order
+        self._fronts[key] = at
+        return sources[at] if at < len(sources) else None
 
 
 def _age(source: Source) -> float:

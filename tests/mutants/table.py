@@ -70,6 +70,20 @@ MUTANTS = (
     Mutant(
         "D08",
         "sidecar/sources/intake.py",
+        "        for source in self.catalogue.order.end_round():",
+        "        for source in ():",
+        "tests/integration/reading/test_overdue_directories.py -k backlog",
+    ),
+    Mutant(
+        "D08",
+        "sidecar/sources/intake.py",
+        "        while self._waiting.next_due() <= now:",
+        "        while self._waiting.next_due() <= now and self._budget.has_room(now):",
+        "tests/integration/reading/test_overdue_directories.py -k backlog",
+    ),
+    Mutant(
+        "D08",
+        "sidecar/sources/intake.py",
         "while self._looks.next_due() <= now and self._budget.has_room(now):",
         "while self._looks.next_due() <= now:",
         f"{READING}/test_many_files.py -k ten_thousand",
