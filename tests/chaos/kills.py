@@ -2,8 +2,8 @@
 
 A real sidecar ships a file of unique lines and one of heavily repeating lines, with times of their
 own and with the time of arrival, and is killed at random moments while every fault is on at random.
-CloudWatch shows what it accepted within `reconcile_wait`. Exit status 0 when nothing is lost,
-nothing is stored twice, and nothing was counted as possibly so.
+Exit status 0 when nothing is lost, nothing is stored twice, and nothing was counted as possibly so;
+over a hundred kills and more each fault must have hit a request, too.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.disturbance import Disturbance
 from tests.support.cloudwatch import StrictCloudWatch
 from tests.support.running_sidecar import RunningSidecar, wait_for
 
@@ -28,31 +29,10 @@ MODES = ("auto", "arrival")
 LONGEST_LIFE = 4.0
 """Seconds after which a life is ended at the latest."""
 
-LATEST = 20.0
-"""Seconds after which a request is executed whose client died, at the latest."""
-
 PATIENCE = 900.0
 
-WRITING: dict[str, dict[str, Any]] = {
-    "throttle": {},
-    "server_error": {},
-    "server_error stored": {"kind": "server_error", "status": 503, "stored": True},
-    "reset_before": {},
-    "reset_after": {},
-    "cut_reply": {},
-    "delayed": {"seconds": LATEST},
-    "slow": {"seconds": 0.3, "probability": 0.5},
-}
-READING: dict[str, dict[str, Any]] = {
-    "read server_error": {"kind": "server_error"},
-    "read throttle": {"kind": "throttle"},
-    "empty_page": {"operation": None},
-}
-SHOWING: dict[str, dict[str, Any]] = {
-    "lag": {"seconds": 5.0, "probability": 0.7},
-    "partial": {"seconds": 5.0, "probability": 0.7},
-    "flicker": {"after": 1.0, "seconds": 2.0, "cycles": 2, "probability": 0.7},
-}
+THOROUGH = 100
+"""Kills from which on each fault must have hit a request."""
 
 
 def main() -> int:
@@ -90,9 +70,9 @@ def prove(mode: str, kills: int, megabytes: float, chance: random.Random) -> boo
         }
         sidecar = RunningSidecar(volume, settings, cloudwatch.environment())
         total = sum(map(Counter.total, written.values()))
-        fired: Counter[str] = Counter()
+        disturbance = Disturbance(cloudwatch, chance)
         for number in range(kills):
-            disturb(cloudwatch, chance)
+            disturbance.change()
             with sidecar:
                 # So far by this kill, that the last ones find something to ship too.
                 goal = total * (number + 1) // (kills + 1) * chance.uniform(0.7, 1.0)
@@ -107,11 +87,7 @@ def prove(mode: str, kills: int, megabytes: float, chance: random.Random) -> boo
                 while time.monotonic() < until and cloudwatch.count() < goal:
                     time.sleep(0.01)
                 time.sleep(chance.uniform(0.0, 0.3))
-            for fault in cloudwatch.faults.active():
-                fired[fault.kind] += fault.fired
-        for fault in cloudwatch.faults.active():
-            if fault.operation == "PutLogEvents" and fault.kind != "lag":
-                cloudwatch.faults.clear(fault)
+        disturbance.calm()
         with sidecar:
             wait_for(lambda: sidecar.status()["backlog"]["bytes"] == 0, PATIENCE)
             totals = sidecar.status()["totals"]
@@ -123,32 +99,17 @@ def prove(mode: str, kills: int, megabytes: float, chance: random.Random) -> boo
             lost += (expected - stored).total()
             twice += (stored - expected).total()
         counted = totals["possible_duplicates"]
+        fired = disturbance.fired
+        unheard = kills >= THOROUGH and min(fired.values()) == 0
         print(
             f"{mode}: {total} events, {kills} kills, "
             f"lost {lost}, twice {twice}, possible_duplicates {counted}, "
             f"reads {cloudwatch.requests['GetLogEvents']}, exit status {status}, "
             f"violations {len(cloudwatch.violations)}, {time.monotonic() - began:.0f} s\n"
-            f"  faults: {dict(fired)}\n  outcomes resolved: {resolved(sidecar.log_path)}",
+            f"  faults: {fired}\n  outcomes resolved: {resolved(sidecar.log_path)}",
             flush=True,
         )
-        return not (lost or twice or counted or status or cloudwatch.violations)
-
-
-def disturb(cloudwatch: StrictCloudWatch, chance: random.Random) -> None:
-    """Another random choice of faults."""
-    cloudwatch.faults.clear()
-    for faults, operation in (
-        (WRITING, "PutLogEvents"),
-        (READING, "GetLogEvents"),
-        (SHOWING, None),
-    ):
-        for name in chance.sample(sorted(faults), chance.randint(0, len(faults))):
-            options = {"probability": 0.15, "seed": chance.randrange(10**6)} | faults[name]
-            if operation and "operation" not in options:
-                options["operation"] = operation
-            if options.get("operation", "") is None:
-                del options["operation"]
-            cloudwatch.faults.add(options.pop("kind", name), **options)
+        return not (lost or twice or counted or status or cloudwatch.violations or unheard)
 
 
 def resolved(log: Path) -> dict[str, int]:
