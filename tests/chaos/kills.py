@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tests.chaos.disturbance import Disturbance
 from tests.support.cloudwatch import StrictCloudWatch

@@ -48,10 +48,16 @@ class ReadingMachine(RuleBasedStateMachine):
         self._folder = tempfile.TemporaryDirectory()
         volume = Path(self._folder.name)
         (volume / "logs").mkdir()
-        self.files = LogFiles(volume / "logs")
-        self.sidecar = Shipping(volume, entry={"timestamp": "arrival"})
+        self.files = self.writer(volume / "logs")
+        self.sidecar = self.shipping(volume)
         self.is_down = False
         self.gone = self.doubles = 0
+
+    def writer(self, logs: Path) -> LogFiles:
+        return LogFiles(logs)
+
+    def shipping(self, volume: Path) -> Shipping:
+        return Shipping(volume, entry={"timestamp": "arrival"})
 
     @initialize()
     def first_look(self) -> None:
@@ -173,8 +179,7 @@ class ReadingMachine(RuleBasedStateMachine):
 
     def check(self) -> None:
         """Conservation, order, and nothing twice."""
-        streams = self.sidecar.streams()
-        arrived = [message for name in streams for message in self.sidecar.messages(name)]
+        arrived = self.arrived()
         stored, written = Counter(arrived), Counter()
         for content in self.files.contents:
             written.update(content.messages)
@@ -195,6 +200,11 @@ class ReadingMachine(RuleBasedStateMachine):
                 place = {message: number for number, message in enumerate(arrived)}
                 order = [place[message] for message in content.lines if message in place]
                 assert order == sorted(order), f"out of order: {short(content.lines)}"
+
+    def arrived(self) -> list[str]:
+        """Every message that is stored, stream by stream."""
+        streams = self.sidecar.streams()
+        return [message for name in streams for message in self.sidecar.messages(name)]
 
     def teardown(self) -> None:
         try:
