@@ -21,6 +21,8 @@ PROBABILITY = 0.15
 
 WRITING: dict[str, dict[str, Any]] = {
     "throttle": {},
+    "access_denied": {},
+    "expired_token": {},
     "server_error": {},
     "server_error, stored": {"kind": "server_error", "status": 503, "stored": True},
     "reset_before": {},
@@ -35,6 +37,7 @@ WRITING: dict[str, dict[str, Any]] = {
 }
 READING: dict[str, dict[str, Any]] = {
     "read throttle": {"kind": "throttle"},
+    "read expired_token": {"kind": "expired_token"},
     "read server_error": {"kind": "server_error"},
     "read reset": {"kind": "reset_before"},
     "empty_page": {},

@@ -1,21 +1,19 @@
-"""`python -m tests.chaos.kills [--kills N] [--megabytes M] [--seed S]`: the proof of reconciling.
+"""The proof of reconciling: SIGKILL at random moments while large files are shipped.
 
 A real sidecar ships a file of unique lines and one of heavily repeating lines, with times of their
 own and with the time of arrival, and is killed at random moments while every fault is on at random.
-Exit status 0 when nothing is lost, nothing is stored twice, and nothing was counted as possibly so;
-over a hundred kills and more each fault must have hit a request, too.
+Clean when nothing is lost, nothing is stored twice, and nothing was counted as possibly so; over a
+hundred kills and more each fault must have hit a request, too.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,22 +32,12 @@ THOROUGH = 100
 """Kills from which on each fault must have hit a request."""
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Kills under faults, and a count of the stored.")
-    parser.add_argument("--kills", type=int, default=10, help="over all modes of time")
-    parser.add_argument("--megabytes", type=float, default=20.0, help="of each file")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--mode", choices=MODES, action="append", help="of time; both by default")
-    options = parser.parse_args()
-    modes = options.mode or MODES
-    print(
-        f"seed {options.seed}: {options.kills} kills, {options.megabytes:g} MB a file", flush=True
-    )
-    failed = 0
-    for mode in modes:
-        chance = random.Random(f"{options.seed} {mode}")
-        failed += not prove(mode, max(1, options.kills // len(modes)), options.megabytes, chance)
-    return 1 if failed else 0
+def run(seed: int, kills: int, megabytes: float, modes: Sequence[str]) -> bool:
+    """One run a mode of time, which share the kills."""
+    print(f"seed {seed}: {kills} kills, {megabytes:g} MB a file", flush=True)
+    share = max(1, kills // len(modes))
+    runs = [prove(mode, share, megabytes, random.Random(f"{seed} {mode}")) for mode in modes]
+    return all(runs)
 
 
 def prove(mode: str, kills: int, megabytes: float, chance: random.Random) -> bool:
@@ -155,7 +143,3 @@ def stamped(at_ms: int) -> str:
     """ISO 8601 in UTC, with milliseconds."""
     moment = datetime.fromtimestamp(at_ms // 1000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,26 +11,27 @@ from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
 from sidecar.delivery.destination import Denied, Throttled
 from tests.properties.fickle_destination import RECONCILE_WAIT, Fate, FickleDestination, Showing
 from tests.properties.log_files import LogFiles
 from tests.properties.sudden_death import Killed, killed_in_call
-from tests.properties.test_reading_machine import ReadingMachine, counts, paths
+from tests.properties.test_reading_machine import PATHS, ReadingMachine, counts, paths
 from tests.support.shipping import GROUP, Shipping
 
 PROGRAMS = int(os.environ.get("DELIVERY_PROGRAMS", "60"))
-STEPS = 16
+STEPS = 20
 
 EXPIRED = Denied("ExpiredTokenException", "the credentials expired", "renew them")
 FORBIDDEN = Denied("AccessDeniedException", "it may not", "allow it")
 
+few = st.integers(1, 7)
+calls = st.integers(0, 12)
 fates = st.sampled_from(["stored", "lost", "late"])
 showings = st.sampled_from(["at once", "late", "in pieces", "off and on"])
 
@@ -43,8 +44,6 @@ class DeliveryMachine(ReadingMachine):
     """
 
     timestamp = "arrival"
-    tally: ClassVar[Counter[str]] = Counter()
-    """What came of all programs, for a report."""
 
     def __init__(self) -> None:
         self.cloudwatch = FickleDestination(lambda: int(time.time() * 1000))
@@ -63,45 +62,55 @@ class DeliveryMachine(ReadingMachine):
         sidecar.fake = self.cloudwatch
         return sidecar
 
-    @rule(fate=fates, times=counts)
-    def lose_answers(self, fate: Fate, times: int) -> None:
+    @initialize(first=few)
+    def begin(self, first: int) -> None:
+        for name in PATHS:
+            self.write(name, first)
+
+    @rule(name=paths, fate=fates, times=counts, count=few)
+    def lose_answers(self, name: str, fate: Fate, times: int, count: int) -> None:
         """The next answers are lost, whatever became of the batches."""
         self.cloudwatch.unknown += [fate] * times
+        self.write(name, count)
 
-    @rule(name=paths, times=counts)
-    def throttle(self, name: str, times: int) -> None:
+    @rule(name=paths, times=counts, count=few)
+    def throttle(self, name: str, times: int, count: int) -> None:
         self.cloudwatch.script(name, *[Throttled("Rate exceeded")] * times)
+        self.write(name, count)
 
     @rule(times=counts)
     def throttle_reads(self, times: int) -> None:
         self.cloudwatch.throttled_reads += times
 
-    @rule(showing=showings)
-    def show(self, showing: Showing) -> None:
+    @rule(name=paths, showing=showings, count=few)
+    def show(self, name: str, showing: Showing, count: int) -> None:
         self.cloudwatch.showing = showing
+        self.write(name, count)
 
-    @rule(what=st.sampled_from(["down", "expired", "denied"]))
-    def trouble(self, what: str) -> None:
+    @rule(name=paths, what=st.sampled_from(["down", "expired", "denied"]), count=few)
+    def trouble(self, name: str, what: str, count: int) -> None:
         """An outage, or credentials that are no good, until `recover`."""
         self.cloudwatch.down = what == "down"
         self.cloudwatch.denied = EXPIRED if what == "expired" else None
         self.cloudwatch.refusal = FORBIDDEN if what == "denied" else None
+        self.write(name, count)
 
     @rule()
     def deny_reads(self) -> None:
         self.cloudwatch.reading_refusal = FORBIDDEN
         self.may_double = True
 
-    @rule()
-    def recover(self) -> None:
-        self.cloudwatch.down = False
-        self.cloudwatch.denied = self.cloudwatch.refusal = self.cloudwatch.reading_refusal = None
+    @rule(name=paths, count=few)
+    def recover(self, name: str, count: int) -> None:
+        self.mend()
+        self.write(name, count)
 
-    @rule(name=paths)
-    def delete_stream(self, name: str) -> None:
+    @rule(name=paths, count=few)
+    def delete_stream(self, name: str, count: int) -> None:
         if name in self.cloudwatch.streams(GROUP):
             self.cloudwatch.delete_stream(GROUP, name)
             self.may_double = True
+            self.write(name, count)
 
     @rule()
     def delete_group(self) -> None:
@@ -115,7 +124,7 @@ class DeliveryMachine(ReadingMachine):
         for _ in range(2 * seconds if not self.is_down else 0):
             self.sidecar.step(0.5)
 
-    @rule(name=paths, fate=fates, count=counts)
+    @rule(name=paths, fate=fates, count=few)
     @precondition(lambda self: not self.is_down)
     def die_in_a_request(self, name: str, fate: Fate, count: int) -> None:
         """SIGKILL while requests are under way that are never answered."""
@@ -127,10 +136,11 @@ class DeliveryMachine(ReadingMachine):
         self.kill()
         self.cloudwatch.speak()
 
-    @rule(call=st.integers(0, 12), torn=st.booleans(), draining=st.booleans())
+    @rule(name=paths, count=few, call=calls, torn=st.booleans(), draining=st.booleans())
     @precondition(lambda self: not self.is_down)
-    def die_in_a_call(self, call: int, torn: bool, draining: bool) -> None:
+    def die_in_a_call(self, name: str, count: int, call: int, torn: bool, draining: bool) -> None:
         """SIGKILL in the middle of writing state, on the way or in a drain."""
+        self.append(name, count, 40)
         with suppress(Killed), killed_in_call(call, torn=torn):
             if draining:
                 self.sidecar.stop()
@@ -150,8 +160,18 @@ class DeliveryMachine(ReadingMachine):
 
     @rule()
     def everything_arrives(self) -> None:
-        self.recover()
+        self.mend()
         super().everything_arrives()
+
+    def write(self, name: str, count: int) -> None:
+        """Something for the faults to meet."""
+        self.append(name, count, 40)
+        self.step(1)
+
+    def mend(self) -> None:
+        """What asks for somebody to act is mended."""
+        self.cloudwatch.down = False
+        self.cloudwatch.denied = self.cloudwatch.refusal = self.cloudwatch.reading_refusal = None
 
     def kill(self) -> None:
         """SIGKILL. A dead process sends nothing: what it handed over has had its fate."""
@@ -175,13 +195,11 @@ class DeliveryMachine(ReadingMachine):
             counted = self.sidecar.totals.possible_duplicates
             assert counted == 0, f"{counted} events were sent again unproved"
 
-    def arrived(self) -> list[str]:
-        return [*self.cloudwatch.deleted, *super().arrived()]
+    def taken(self) -> Counter[str]:
+        return Counter(self.cloudwatch.deleted)
 
-    def teardown(self) -> None:
-        super().teardown()
-        self.tally["programs"] += 1
-        self.tally["events"] += len(self.arrived())
+    def report(self) -> None:
+        super().report()
         self.tally["unknown outcomes"] += self.sidecar.totals.outcomes_unknown
         self.tally.update({f"fault: {name}": hits for name, hits in self.cloudwatch.hits.items()})
 
