@@ -234,11 +234,9 @@ class Delivery:
                 under_way = self._senders.under_way + len(started)
                 if not self._pace.allows(under_way, now):
                     return started
-                batch = queue.next(now, most)
+                batch = queue.take(now, most)
                 if batch is not None:
-                    queue.ready.popleft()
-                    queue.in_flight[batch.number] = batch
-                    queue.sent_at = batch.sent_at = self._probed_at = now
+                    self._probed_at = now
                     started.append(batch)
                     progress = True
         return started
@@ -270,9 +268,8 @@ class Delivery:
             cut = queue.cut_due(self._linger)
             if cut is not None:
                 due = min(due, cut - now)
-            if queue.ready:
-                ready_at = max(queue.ready[0].not_before, queue.not_before, self._pace.resumes_at)
-                due = min(due, ready_at - now)
+            if (ready_at := queue.due) is not None:
+                due = min(due, max(ready_at, self._pace.resumes_at) - now)
         if due <= 0.0 and self.unresolved:
             due = 0.05  # what is ready waits for what is unknown, or for its turn
         due = min(due, self._reconciler.next_due(now))
@@ -353,7 +350,7 @@ class Delivery:
             parts = halves(batch, self.number)
             for part in reversed(parts):
                 part.failures = batch.failures + 1
-                queue.ready.appendleft(part)
+                queue.put_first(part)
             self._hold(queue, sum(part.cost for part in parts) - batch.cost)
             log.info("batch_halved", stream=queue.key.stream, events=batch.count)
             return
@@ -392,7 +389,7 @@ class Delivery:
             return
         self._record(Settled(batch.number, ()))
         batch.not_before = now + delay(batch.failures, random.random)
-        queue.ready.appendleft(batch)
+        queue.put_first(batch)
 
     def _find_out(self, queue: StreamQueue, batch: Batch, now: float, now_ms: int) -> None:
         """The batch may be stored: ask, before it is sent again."""
@@ -444,6 +441,8 @@ class Delivery:
         queue = self._queue(resolution.unresolved.key)
         queue.unresolved.pop(intent.batch, None)
         if batch is None:
+            if missing:
+                queue.await_again((intent.least, intent.greatest), now)
             self._release(intent, [] if not missing else missing_ranges(intent, missing), now)
         else:
             self._again(queue, batch, missing)
@@ -473,7 +472,7 @@ class Delivery:
             rest.number = self.number()
         rest.artifact = batch.artifact
         self._hold(queue, rest.cost)
-        queue.ready.appendleft(rest)
+        queue.put_first(rest)
 
 
 def _kind(failure: Failure) -> str:

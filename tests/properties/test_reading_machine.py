@@ -118,7 +118,10 @@ class ReadingMachine(RuleBasedStateMachine):
         rotated = sorted(
             each
             for each in self.files.held
-            if each.name.startswith(path.name) and each != path and each.suffix != ".gz"
+            if each.parent == path.parent
+            and each.name.startswith(path.name)
+            and each != path
+            and each.suffix != ".gz"
         )
         if not rotated:
             return
