@@ -78,7 +78,7 @@ def prove(mode: str, kills: int, megabytes: float, chance: random.Random) -> boo
         with sidecar:
             wait_for(lambda: sidecar.status()["backlog"]["bytes"] == 0, PATIENCE)
             totals = sidecar.status()["totals"]
-            status = sidecar.terminate()
+            status = sidecar.terminate(PATIENCE)
         wait_for(lambda: cloudwatch.deferred.pending == 0, PATIENCE)
         lost = twice = 0
         for name, expected in written.items():

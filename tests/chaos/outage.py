@@ -59,7 +59,7 @@ def run(minutes: float) -> bool:
             writer.set()
             wait_for(lambda: sidecar.status()["backlog"]["bytes"] == 0, PATIENCE)
             totals = sidecar.status()["totals"]
-            status = sidecar.terminate()
+            status = sidecar.terminate(PATIENCE)
         written, lost, twice = compared(volume / "logs", cloudwatch)
         counted = totals["possible_duplicates"]
         print(

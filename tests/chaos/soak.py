@@ -59,7 +59,7 @@ def run(seed: int, until: float) -> bool:
             disturbance.calm()
             wait_for(lambda: sidecar.status()["backlog"]["bytes"] == 0, PATIENCE)
             counted = sidecar.status()["totals"]["possible_duplicates"]
-            status = sidecar.terminate()
+            status = sidecar.terminate(PATIENCE)
         wait_for(lambda: cloudwatch.deferred.pending == 0, PATIENCE)
         stored = Counter(
             event.message for events in cloudwatch.all_events().values() for event in events
