@@ -120,11 +120,14 @@ class History:
         yield from self.batches.values()
 
     def _least_wanted(self) -> BatchStored:
-        """The oldest of those that are not their stream's last: the next batch of a stream that has
-        been slow may begin with the timestamp that its last one ended with."""
+        """The oldest that neither an open request must be told from nor is its stream's last: the
+        next batch of a slow stream may begin with the timestamp that its last one ended with."""
         batches = self.batches.values()
-        followed = (each for each in batches if self._of_stream[each.group, each.stream] > 1)
-        return next(followed, next(iter(batches)))
+        followed = [each for each in batches if self._of_stream[each.group, each.stream] > 1]
+        intents = self.intents.values()
+        apart = (each for each in followed if not any(_meet(each, intent) for intent in intents))
+        return next(apart, next(iter(followed or batches)))
+
 
     def _forget(self, stored: BatchStored) -> None:
         self.discard(stored.batch)
@@ -150,6 +153,15 @@ class History:
                 kept.append((since, until))
         if kept:
             self.gaps[stream] = kept
+
+
+def _meet(stored: BatchStored, intent: IntentSent) -> bool:
+    return (
+        stored.stream == intent.stream
+        and stored.group == intent.group
+        and stored.least <= intent.greatest
+        and intent.least <= stored.greatest
+    )
 
 
 def as_stored(intent: IntentSent) -> BatchStored:

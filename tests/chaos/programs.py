@@ -52,8 +52,8 @@ class Programs:
             f"{found['events']} events, {found['kills']} kills, "
             f"{found['unknown outcomes']} unknown outcomes, lost {found['lost']}, "
             f"twice {found['twice']} beyond those counted, {len(self.failures)} failed\n"
-            f"  faults: {faults}\n" + "\n".join(self.failures)
-        ).rstrip()
+            f"  faults: {faults}"
+        )
 
 
 def run(seed: int, *, count: int | None = None, until: float = float("inf")) -> Programs:
@@ -81,6 +81,7 @@ def run(seed: int, *, count: int | None = None, until: float = float("inf")) -> 
             each = failure.exceptions if isinstance(failure, ExceptionGroup) else [failure]
             where = f"seed {number}, {machine.__name__}"
             report.failures += [f"{where}: {told(one)}" for one in each]
+            print(*report.failures[-len(each) :], sep="\n", flush=True)
     report.tally += ReadingMachine.tally
     return report
 

@@ -50,6 +50,7 @@ class DeliveryMachine(ReadingMachine):
         super().__init__()
         self.cloudwatch.clock = lambda: self.sidecar.now
         self.may_double = False
+        self.kills = 0
 
     def shipping(self, volume: Path) -> Shipping:
         sidecar = Shipping(
@@ -175,7 +176,7 @@ class DeliveryMachine(ReadingMachine):
 
     def kill(self) -> None:
         """SIGKILL. A dead process sends nothing: what it handed over has had its fate."""
-        self.tally["kills"] += 1
+        self.kills += 1
         delivery = self.sidecar.shipper.delivery
         senders = delivery._senders
         patience = time.monotonic() + 30.0
@@ -195,11 +196,18 @@ class DeliveryMachine(ReadingMachine):
             counted = self.sidecar.totals.possible_duplicates
             assert counted == 0, f"{counted} events were sent again unproved"
 
+    @property
+    def keeps_order(self) -> bool:
+        """What a killed process had not got through may have a later time of arrival."""
+        was_killed = self.kills > 0 and self.timestamp == "arrival"
+        return not self.may_double and not was_killed
+
     def taken(self) -> Counter[str]:
         return Counter(self.cloudwatch.deleted)
 
     def report(self) -> None:
         super().report()
+        self.tally["kills"] += self.kills
         self.tally["unknown outcomes"] += self.sidecar.totals.outcomes_unknown
         self.tally.update({f"fault: {name}": hits for name, hits in self.cloudwatch.hits.items()})
 
