@@ -14,12 +14,18 @@ from dataclasses import dataclass, field
 import hypothesis
 import structlog
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from tests.properties.test_delivery_machine import DeliveryMachine, TimedDeliveryMachine
+from tests.properties.test_members_machine import MembersMachine
 from tests.properties.test_reading_machine import ReadingMachine
 
-MACHINES: tuple[type[ReadingMachine], ...] = (DeliveryMachine, TimedDeliveryMachine, ReadingMachine)
+MACHINES: tuple[type[RuleBasedStateMachine], ...] = (
+    DeliveryMachine,
+    TimedDeliveryMachine,
+    MembersMachine,
+    ReadingMachine,
+)
 ROUND = 50
 """Programs that share a seed."""
 STEPS = 20
