@@ -393,8 +393,8 @@ MUTANTS = (
     Mutant(
         "C02",
         "sidecar/model/history.py",
-        "        return least > max(ends)\n",
-        "        return True\n",
+        "        return least > self.ended(stream) and not any(",
+        "        return True and not any(",
         f"{DELIVERING}/test_unproved.py -k no_proof",
     ),
     Mutant(
