@@ -122,12 +122,13 @@ class History:
     def _least_wanted(self) -> BatchStored:
         """The oldest that neither an open request must be told from nor is its stream's last: the
         next batch of a slow stream may begin with the timestamp that its last one ended with."""
-        batches = self.batches.values()
-        followed = [each for each in batches if self._of_stream[each.group, each.stream] > 1]
-        intents = self.intents.values()
-        apart = (each for each in followed if not any(_meet(each, intent) for intent in intents))
-        return next(apart, next(iter(followed or batches)))
-
+        fallback: BatchStored | None = None
+        for stored in self.batches.values():
+            if self._of_stream[stored.group, stored.stream] > 1:
+                if not any(_meet(stored, intent) for intent in self.intents.values()):
+                    return stored
+                fallback = fallback or stored
+        return fallback or next(iter(self.batches.values()))
 
     def _forget(self, stored: BatchStored) -> None:
         self.discard(stored.batch)
