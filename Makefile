@@ -36,8 +36,9 @@ bench: $(READY) ## what a core can do: assembling lines, encoding batches
 	  name=$$(basename $$file .py); echo "== $$name"; $(PY) -m tests.benchmarks.$$name || exit 1; \
 	done
 
-chaos: $(READY) ## a soak of rotating writers under SIGKILL and faults, MINUTES=1; KILLS=200 MEGABYTES=200 proves that nothing is lost or doubled; PROGRAMS=1000 tries random programs over files and members
-	$(if $(PROGRAMS),READING_PROGRAMS=$(PROGRAMS) MEMBER_PROGRAMS=$(PROGRAMS) $(PY) -m pytest -q tests/properties/test_reading_machine.py tests/properties/test_members_machine.py,$(if $(KILLS),$(PY) -m tests.chaos.kills --kills $(KILLS) $(if $(MEGABYTES),--megabytes $(MEGABYTES)) $(if $(SEED),--seed $(SEED)),$(PY) -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES))))
+chaos: $(READY) ## nothing lost or doubled? a soak for MINUTES=1; or KILLS=200 MEGABYTES=200, PROGRAMS=1000, OUTAGE=5; SEED=1 repeats
+	$(PY) -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(KILLS),--kills $(KILLS)) $(if $(MEGABYTES),--megabytes $(MEGABYTES)) \
+	  $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(OUTAGE),--outage $(OUTAGE)) $(if $(SEED),--seed $(SEED))
 
 mutants: $(READY) ## one-line changes to the product, each of which a test must catch; COUNT=10 takes ten at random
 	$(PY) -m tests.mutants $(if $(COUNT),--count $(COUNT))

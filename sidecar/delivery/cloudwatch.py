@@ -92,7 +92,7 @@ class CloudWatchDestination:
                 "use a version of boto3 that this release was tested with",
             )
         if isinstance(outcome, Accepted) and not carrier.answered:
-            return Unknown("a success whose content is not CloudWatch's")
+            return Unknown("a success whose content is not CloudWatch's; check AWS_ENDPOINT_URL")
         return outcome
 
     def create(self, group: str, stream: str, what: Target) -> Created | Unmade:
@@ -167,7 +167,7 @@ class CloudWatchDestination:
         if self._create.kms_key:
             wanted["kmsKeyId"] = self._create.kms_key
         made = self._ask(
-            "logs:CreateLogGroup",
+            outcomes.CREATE_GROUP,
             group,
             lambda client: _made(client, client.create_log_group, **wanted),
         )

@@ -12,7 +12,6 @@ from sidecar.delivery import send_time
 from sidecar.delivery.cutting import halves, manifest_batch, part
 from sidecar.delivery.destination import (
     Accepted,
-    Denied,
     Failure,
     Invalid,
     Unknown,
@@ -22,6 +21,7 @@ from sidecar.delivery.intents import intent_of
 from sidecar.delivery.reconcile import Reconciler, Resolution, Unresolved
 from sidecar.delivery.sender import Result, Senders
 from sidecar.delivery.stream_queue import StreamQueue
+from sidecar.delivery.troubles import Troubles, kind_of
 from sidecar.health import Degradation
 from sidecar.model.backoff import Pace, delay
 from sidecar.model.batch import ArtifactVersion, Batch, Reason, StreamKey
@@ -105,7 +105,7 @@ class Delivery:
         self._in_flight = in_flight
         self._busy: dict[StreamKey, StreamQueue] = {}
         self._idle: dict[StreamKey, StreamQueue] = {}
-        self._troubles: dict[StreamKey, Failure] = {}
+        self._troubles = Troubles()
         self._unkept: list[Result] = []
 
     @property
@@ -165,12 +165,12 @@ class Delivery:
             queue = self._busy[result.batch.key]
             queue.in_flight.pop(result.batch.number, None)
             if isinstance(result.outcome, Accepted):
-                self._accepted(queue, result, result.outcome, now_ms)
+                self._accepted(queue, result, result.outcome, now, now_ms)
             elif isinstance(result.outcome, Invalid):
                 self._refused(queue, result, result.outcome, now_ms)
             else:
                 self._failed(queue, result.batch, result.outcome, now, now_ms)
-            self._rest(queue)
+            self._rest(queue, now)
         resolutions = self._reconciler.step(now)
         for resolution in resolutions:
             self._resolve(resolution, now, now_ms)
@@ -234,11 +234,9 @@ class Delivery:
                 under_way = self._senders.under_way + len(started)
                 if not self._pace.allows(under_way, now):
                     return started
-                batch = queue.next(now, most)
+                batch = queue.take(now, most)
                 if batch is not None:
-                    queue.ready.popleft()
-                    queue.in_flight[batch.number] = batch
-                    queue.sent_at = batch.sent_at = self._probed_at = now
+                    self._probed_at = now
                     started.append(batch)
                     progress = True
         return started
@@ -270,9 +268,8 @@ class Delivery:
             cut = queue.cut_due(self._linger)
             if cut is not None:
                 due = min(due, cut - now)
-            if queue.ready:
-                ready_at = max(queue.ready[0].not_before, queue.not_before, self._pace.resumes_at)
-                due = min(due, ready_at - now)
+            if (ready_at := queue.due) is not None:
+                due = min(due, max(ready_at, self._pace.resumes_at) - now)
         if due <= 0.0 and self.unresolved:
             due = 0.05  # what is ready waits for what is unknown, or for its turn
         due = min(due, self._reconciler.next_due(now))
@@ -282,12 +279,7 @@ class Delivery:
 
     def degradations(self, now: float) -> Iterator[Degradation]:
         """What stands in the way of delivery, one of each kind, in words for a person."""
-        seen: dict[str, Degradation] = {}
-        for key, failure in self._troubles.items():
-            kind = _kind(failure)
-            where = f"{key.group} {key.stream}"
-            seen.setdefault(kind, Degradation(kind, f"{failure.text} (first for {where})"))
-        yield from seen.values()
+        yield from self._troubles.degradations()
         yield from self._reconciler.degradations(now)
 
     def _queue(self, key: StreamKey) -> StreamQueue:
@@ -299,17 +291,19 @@ class Delivery:
             self._busy[key] = queue
         return queue
 
-    def _rest(self, queue: StreamQueue) -> None:
+    def _rest(self, queue: StreamQueue, now: float) -> None:
         """A queue that holds nothing is idle."""
         if not queue.is_empty:
             return
-        self._troubles.pop(queue.key, None)
+        self._troubles.over(queue.key, now)
         self._idle[queue.key] = self._busy.pop(queue.key)
         if len(self._idle) > MOST_IDLE:
             # What it knew of arrival times is in the ledger, through its intents.
             del self._idle[next(iter(self._idle))]
 
-    def _accepted(self, queue: StreamQueue, result: Result, outcome: Accepted, now_ms: int) -> None:
+    def _accepted(
+        self, queue: StreamQueue, result: Result, outcome: Accepted, now: float, now_ms: int
+    ) -> None:
         batch = result.batch
         refused = refused_events(outcome, batch.count)
         if refused and batch.artifact is None and not self._refuse(batch, refused, now_ms):
@@ -320,7 +314,7 @@ class Delivery:
         self._pace.succeeded()
         queue.is_proven = True
         queue.failures, queue.not_before = 0, 0.0
-        self._troubles.pop(queue.key, None)
+        self._troubles.over(queue.key, now)
         self._hold(queue, -batch.cost)
         self._totals.events_delivered += batch.count - len(refused)
         self._totals.lag.observe(max(0.0, now_ms - batch.least) / 1000.0)
@@ -353,7 +347,7 @@ class Delivery:
             parts = halves(batch, self.number)
             for part in reversed(parts):
                 part.failures = batch.failures + 1
-                queue.ready.appendleft(part)
+                queue.put_first(part)
             self._hold(queue, sum(part.cost for part in parts) - batch.cost)
             log.info("batch_halved", stream=queue.key.stream, events=batch.count)
             return
@@ -373,18 +367,8 @@ class Delivery:
         self, queue: StreamQueue, batch: Batch, failure: Failure, now: float, now_ms: int
     ) -> None:
         """Try again later, without end; where it may be stored, find out first."""
-        kind = _kind(failure)
-        self._totals.count_refusal(kind)
-        known = self._troubles.get(queue.key)
-        if known is None or _kind(known) != kind:
-            log.warning(
-                "delivery_failing",
-                kind=kind,
-                group=queue.key.group,
-                stream=queue.key.stream,
-                problem=failure.text,
-            )
-        self._troubles[queue.key] = failure
+        self._totals.count_refusal(kind_of(failure))
+        self._troubles.note(queue.key, failure, now)
         self._pace.failed(now)
         batch.failures += 1
         if isinstance(failure, Unknown):
@@ -392,7 +376,7 @@ class Delivery:
             return
         self._record(Settled(batch.number, ()))
         batch.not_before = now + delay(batch.failures, random.random)
-        queue.ready.appendleft(batch)
+        queue.put_first(batch)
 
     def _find_out(self, queue: StreamQueue, batch: Batch, now: float, now_ms: int) -> None:
         """The batch may be stored: ask, before it is sent again."""
@@ -444,10 +428,12 @@ class Delivery:
         queue = self._queue(resolution.unresolved.key)
         queue.unresolved.pop(intent.batch, None)
         if batch is None:
+            if missing:
+                queue.await_again((intent.least, intent.greatest), now)
             self._release(intent, [] if not missing else missing_ranges(intent, missing), now)
         else:
             self._again(queue, batch, missing)
-        self._rest(queue)
+        self._rest(queue, now)
 
     def _count_doubtful(self, intent: IntentSent, events: int) -> None:
         """These are sent again although they may be stored."""
@@ -473,17 +459,4 @@ class Delivery:
             rest.number = self.number()
         rest.artifact = batch.artifact
         self._hold(queue, rest.cost)
-        queue.ready.appendleft(rest)
-
-
-def _kind(failure: Failure) -> str:
-    """A fixed word for a kind of failure: a metric's label."""
-    if isinstance(failure, Denied):
-        return "denied"
-    return {
-        "Throttled": "throttled",
-        "Unreachable": "unreachable",
-        "Unknown": "outcome_unknown",
-        "MissingTarget": "missing",
-        "Invalid": "invalid",
-    }[type(failure).__name__]
+        queue.put_first(rest)

@@ -46,7 +46,10 @@ class Throttled:
 
     @property
     def text(self) -> str:
-        return f"CloudWatch asks to slow down: {self.message}"
+        return (
+            f"CloudWatch asks to slow down: {self.message}; it is sent slower until that ends; "
+            "where it lasts, have the account's quota raised"
+        )
 
 
 @dataclass(frozen=True, slots=True)

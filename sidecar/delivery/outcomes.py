@@ -67,6 +67,7 @@ _INVALID: Final = frozenset(
         "413",
     }
 )
+CREATE_GROUP: Final = "logs:CreateLogGroup"
 _CLOCK: Final = "set the host's clock: the signature's time is not CloudWatch's"
 _KEYS: Final = "give the task a role, or valid AWS credentials; they are looked for again by itself"
 _TRUST: Final = "allow sts:AssumeRole on it in the task role, and name that in its trust policy"
@@ -103,9 +104,9 @@ def failure(error: Exception, *, act: str, group: str, sent: bool) -> Failure:
     if isinstance(error, ClientError):
         return _refusal(error, act=act, group=group)
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):
-        return Unreachable(str(error))
+        return _unreachable(str(error))
     if isinstance(error, SSLError) and _HANDSHAKE_FAILED.search(str(error)):
-        return Unreachable(str(error))
+        return _unreachable(str(error))
     if not isinstance(error, HTTPClientError | SSLError):
         _log.error("answer_not_understood", act=act, group=group, exc_info=error)
     return Unknown(_words(error))
@@ -141,13 +142,19 @@ def _before_sending(error: Exception) -> Failure:
     if isinstance(error, NoRegionError):
         return Denied("NoRegion", "no AWS region is configured", "set AWS_REGION")
     if isinstance(error, HTTPClientError | NoConnectionError):
-        return Unreachable(_words(error))
+        return _unreachable(_words(error))
     if not isinstance(error, BotoCoreError | ClientError | ValueError):
         _log.error("request_not_made", exc_info=error)
     return Denied(
         "NotReady",
         _words(error),
         "correct the AWS region, endpoint or credentials; they are looked for again by itself",
+    )
+
+
+def _unreachable(problem: str) -> Unreachable:
+    return Unreachable(
+        f"{problem}; check the network, AWS_REGION and AWS_ENDPOINT_URL; it tries by itself"
     )
 
 
@@ -185,8 +192,11 @@ def _remedy(code: str, message: str, act: str, group: str) -> str:
         return _CLOCK
     if code in _REMEDIES:
         return _REMEDIES[code]
+    if "KMS" in message:
+        return f"let CloudWatch Logs of this region use the KMS key of {group} (the key's policy)"
     if "AccessDenied" in code or "NotAuthorized" in code or "Unauthorized" in code:
-        return f"allow {act} on the log group {group} and its streams in the task role"
+        allow = f"allow {act} on the log group {group} and its streams in the task role"
+        return f"{allow}, or create the group" if act == CREATE_GROUP else allow
     return "check that the AWS endpoint and region are those of CloudWatch Logs"
 
 

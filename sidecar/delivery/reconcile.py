@@ -143,7 +143,8 @@ class Reconciler:
             return "off"
         if not intent.events:
             return "old_format"
-        if not self._history.reaches((intent.group, intent.stream), intent.least):
+        key = intent.group, intent.stream
+        if not self._history.reaches(key, intent.least, intent.greatest):
             return "history_ends"
         if self._retention_days and intent.least < now_ms - self._retention_days * DAY_MS:
             return "past_retention"

@@ -9,6 +9,9 @@ from sidecar.delivery.cutting import Number, cut
 from sidecar.model.batch import Batch, StreamKey
 from sidecar.model.portion import Portion
 
+AGAIN_SECONDS = 1.0
+"""For so long events wait for those of the same times that are about to be read once more."""
+
 MOST_UNRESOLVED = 6
 """Requests of unknown outcome that a stream may have at a time: asking about each costs reads."""
 
@@ -32,19 +35,39 @@ class StreamQueue:
         self.failures = 0
         """Unknown outcomes since the last acknowledgement."""
         self.not_before = 0.0
+        self._first: deque[Batch] = deque()
+        """Ready before all others: what failed, and what is older than they are."""
+        self._awaited: list[tuple[int, int, float]] = []
+        """Timestamps of what is about to be read once more, and until when others wait for it."""
+        self._again: deque[Portion] = deque()
         self._portions: deque[Portion] = deque()
         self._events = 0
         self._bytes = 0
 
     @property
     def is_empty(self) -> bool:
-        return not (self._portions or self.ready or self.in_flight or self.unresolved)
+        waiting = self._portions or self._again or self._first or self.ready
+        return not (waiting or self.in_flight or self.unresolved)
+
+    def put_first(self, batch: Batch) -> None:
+        """It goes before all others."""
+        self._first.appendleft(batch)
+
+    def await_again(self, times: tuple[int, int], now: float) -> None:
+        """Events with these timestamps are about to be read once more: they come first."""
+        self._awaited = [each for each in self._awaited if now < each[2]]
+        self._awaited.append((*times, now + AGAIN_SECONDS))
 
     def cut_due(self, linger: float) -> float | None:
         """When to cut at the latest what waits; None when nothing does."""
+        if self._again:
+            return self._again[0].read_at
         return self._portions[0].read_at + linger if self._portions else None
 
     def add(self, portion: Portion) -> None:
+        if portion.again:
+            self._again.append(portion)
+            return
         self._portions.append(portion)
         self._events += len(portion.records)
         self._bytes += encode.batch_bytes(portion.records.sizes)
@@ -55,6 +78,12 @@ class StreamQueue:
         Gives the change of memory taken, in bytes.
         """
         change = 0
+        while self._again:
+            cost = sum(portion.cost for portion in self._again)
+            batches = cut(self.key, self._again, now_ms, number)
+            self._first.extend(batches)
+            change += sum(batch.cost for batch in batches)
+            change -= cost - sum(portion.cost for portion in self._again)
         while self._portions and (self._is_full or self._is_due(now, linger)):
             cost = sum(portion.cost for portion in self._portions)
             arrival = max(now_ms, self.newest_arrival + 1)
@@ -91,11 +120,42 @@ class StreamQueue:
             for least, greatest in self.unresolved.values()
         )
 
-    def next(self, now: float, most: int) -> Batch | None:
-        """The first ready batch, if it may be sent now beside less than `most` of this stream."""
-        if self.ready and self.may_send(self.ready[0], now, most):
-            return self.ready[0]
-        return None
+    def take(self, now: float, most: int) -> Batch | None:
+        """The next batch, under way from now on, if it may be sent beside less than `most` of this
+        stream."""
+        batch = self._next
+        if batch is None or now < self._waits_until(batch) or not self.may_send(batch, now, most):
+            return None
+        (self._first or self.ready).popleft()
+        self.in_flight[batch.number] = batch
+        self.sent_at = batch.sent_at = now
+        return batch
+
+    @property
+    def due(self) -> float | None:
+        """When the next batch may go, as far as time alone decides; None when there is none."""
+        batch = self._next
+        if batch is None:
+            return None
+        return max(batch.not_before, self.not_before, self._waits_until(batch))
+
+    @property
+    def _next(self) -> Batch | None:
+        waiting = self._first or self.ready
+        return waiting[0] if waiting else None
+
+    def _waits_until(self, batch: Batch) -> float:
+        """Equal timestamps are shown in the order of arrival: older events are to come first."""
+        if self._first:
+            return 0.0
+        return max(
+            (
+                until
+                for least, greatest, until in self._awaited
+                if batch.least <= greatest and least <= batch.greatest
+            ),
+            default=0.0,
+        )
 
     @property
     def _is_full(self) -> bool:
@@ -104,5 +164,6 @@ class StreamQueue:
     def _is_due(self, now: float, linger: float) -> bool:
         """An idle stream's records go at once; a busy one's wait for company, or requests of a
         few lines each would cost more than the lines."""
-        since = self.sent_at if not self.ready and not self.in_flight else self._portions[0].read_at
+        is_idle = self._next is None and not self.in_flight
+        since = self.sent_at if is_idle else self._portions[0].read_at
         return now - since >= linger

@@ -82,7 +82,8 @@ class _Adoption:
         known = {replace(stored, batch=0) for stored in self._ours.history.batches.values()}
         for entry in other.history.entries():
             if isinstance(entry, HistoryEnds):
-                if self._ours.history.reaches((entry.group, entry.stream), entry.timestamp):
+                known_to = self._ours.history.ended((entry.group, entry.stream))
+                if entry.timestamp > known_to:
                     self._record([entry])
             elif replace(entry, batch=0) not in known:
                 self._record([replace(entry, batch=self._ours.next_batch)])

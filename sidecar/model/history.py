@@ -1,13 +1,16 @@
 """What CloudWatch has acknowledged of late, event by event: what reconciling must not count twice.
 
 Bounded: the oldest batches are let go, and then it is only known up to which timestamp a stream
-holds events that are not known any more. What reaches below that cannot be reconciled.
+holds events that are not known any more. What reaches below that cannot be reconciled. While the
+outcome of a request is unknown and others of its stream go on, that would soon be above it; so what
+lies beyond the times of such a request is let go as a gap, of which both ends are known.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sidecar.model import digest
@@ -26,14 +29,22 @@ NEVER = -1
 EVERY_STREAM = ("", "")
 
 Stream = tuple[str, str]
+Gap = tuple[int, int]
+"""The first and the last timestamp that belong to it."""
 
 
 @dataclass(slots=True)
 class History:
-    """Acknowledged batches by number, the oldest first, and where the rest ends."""
+    """Acknowledged batches by number, the oldest first, and where the rest ends.
+
+    `intents` are the ledger's, requests without a result. `gaps` are stretches of time above `ends`
+    that are not known either, in order; there are at most as many as intents, and one.
+    """
 
     batches: dict[int, BatchStored] = field(default_factory=dict)
     ends: dict[Stream, int] = field(default_factory=dict)
+    gaps: dict[Stream, list[Gap]] = field(default_factory=dict)
+    intents: Mapping[int, IntentSent] = field(default_factory=dict, repr=False, compare=False)
     _events: int = field(default=0, repr=False, compare=False)
     _of_stream: Counter[Stream] = field(default_factory=Counter, repr=False, compare=False)
 
@@ -63,15 +74,30 @@ class History:
             oldest = next(each for each in self.ends if each != EVERY_STREAM)
             self.ends[EVERY_STREAM] = max(self.ends.get(EVERY_STREAM, NEVER), self.ends.pop(oldest))
 
-    def reaches(self, stream: Stream, least: int) -> bool:
-        """Is every acknowledged event of the stream from `least` on known?"""
-        ends = self.ends.get(stream, NEVER), self.ends.get(EVERY_STREAM, NEVER)
-        return least > max(ends)
+    def gap(self, stream: Stream, since: int, until: int) -> None:
+        """What the stream holds of this stretch of time is not known."""
+        gaps = self.gaps.setdefault(stream, [])
+        for gap in [each for each in gaps if each[0] <= until and since <= each[1]]:
+            gaps.remove(gap)
+            since, until = min(since, gap[0]), max(until, gap[1])
+        insort(gaps, (since, until))
+
+    def ended(self, stream: Stream) -> int:
+        """Up to where nothing is known of it."""
+        return max(self.ends.get(stream, NEVER), self.ends.get(EVERY_STREAM, NEVER))
+
+    def reaches(self, stream: Stream, least: int, greatest: int) -> bool:
+        """Is every acknowledged event of the stream with these timestamps known?"""
+        return least > self.ended(stream) and not any(
+            since <= greatest and least <= until for since, until in self.gaps.get(stream, ())
+        )
 
     def knows(self, stream: Stream) -> bool:
         """Was anything of this stream acknowledged?"""
-        return stream in self.ends or any(
-            (stored.group, stored.stream) == stream for stored in self.batches.values()
+        return (
+            stream in self.ends
+            or stream in self.gaps
+            or any((stored.group, stored.stream) == stream for stored in self.batches.values())
         )
 
     def keys(self, stream: Stream, least: int, greatest: int) -> Iterator[int]:
@@ -88,18 +114,55 @@ class History:
         """What rebuilds it."""
         for (group, stream), timestamp in self.ends.items():
             yield HistoryEnds(group, stream, timestamp)
+        for (group, stream), gaps in self.gaps.items():
+            for since, until in gaps:
+                yield HistoryEnds(group, stream, until, since)
         yield from self.batches.values()
 
     def _least_wanted(self) -> BatchStored:
-        """The oldest of those that are not their stream's last: the next batch of a stream that has
-        been slow may begin with the timestamp that its last one ended with."""
-        batches = self.batches.values()
-        followed = (each for each in batches if self._of_stream[each.group, each.stream] > 1)
-        return next(followed, next(iter(batches)))
+        """The oldest that neither an open request must be told from nor is its stream's last: the
+        next batch of a slow stream may begin with the timestamp that its last one ended with."""
+        fallback: BatchStored | None = None
+        for stored in self.batches.values():
+            if self._of_stream[stored.group, stored.stream] > 1:
+                if not any(_meet(stored, intent) for intent in self.intents.values()):
+                    return stored
+                fallback = fallback or stored
+        return fallback or next(iter(self.batches.values()))
 
     def _forget(self, stored: BatchStored) -> None:
         self.discard(stored.batch)
-        self.end((stored.group, stored.stream), stored.greatest)
+        stream = stored.group, stored.stream
+        self.gap(stream, stored.least, stored.greatest)
+        self._put_together(stream)
+
+    def _put_together(self, stream: Stream) -> None:
+        """Make two gaps one, or the first one the end, where no unknown time lies between."""
+        unknown = [
+            intent.least
+            for intent in self.intents.values()
+            if (intent.group, intent.stream) == stream
+            and self.reaches(stream, intent.least, intent.greatest)
+        ]
+        kept: list[Gap] = []
+        for since, until in self.gaps.pop(stream):
+            if not kept and not any(least <= until for least in unknown):
+                self.end(stream, until)
+            elif kept and not any(kept[-1][1] < least <= since for least in unknown):
+                kept[-1] = kept[-1][0], until
+            else:
+                kept.append((since, until))
+        if kept:
+            self.gaps[stream] = kept
+
+
+def _meet(stored: BatchStored, intent: IntentSent) -> bool:
+    return (
+        stored.stream == intent.stream
+        and stored.group == intent.group
+        and stored.least <= intent.greatest
+        and intent.least <= stored.greatest
+    )
 
 
 def as_stored(intent: IntentSent) -> BatchStored:

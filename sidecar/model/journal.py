@@ -255,7 +255,8 @@ class BatchStored:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEnds:
-    """What the stream holds up to this timestamp is not known event by event any more.
+    """What the stream holds up to this timestamp is not known event by event any more; what lies
+    before `since` may be.
 
     Without a group it is said of every stream.
     """
@@ -263,6 +264,7 @@ class HistoryEnds:
     group: str
     stream: str
     timestamp: int
+    since: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from sidecar.model import digest
 from sidecar.model.byte_range import ByteRanges
 from sidecar.model.fingerprint import NO_MARKER, Fingerprint, Marker
-from sidecar.model.history import History, as_stored, partly_stored
+from sidecar.model.history import NEVER, History, as_stored, partly_stored
 from sidecar.model.journal import (
     FATES,
     ArchiveFinished,
@@ -202,6 +202,9 @@ class Ledger:
     tasks: dict[str, None] = field(default_factory=dict)
     _feeders: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False)
 
+    def __post_init__(self) -> None:
+        self.history.intents = self.intents
+
     def apply(self, entry: Entry) -> bool:
         """Fold one entry in. False when it speaks of a source that is not known here."""
         return _APPLY[type(entry)](self, entry)
@@ -335,7 +338,11 @@ class Ledger:
         return True
 
     def _history_ends(self, entry: HistoryEnds) -> bool:
-        self.history.end((entry.group, entry.stream), entry.timestamp)
+        stream = entry.group, entry.stream
+        if entry.since == NEVER:
+            self.history.end(stream, entry.timestamp)
+        else:
+            self.history.gap(stream, entry.since, entry.timestamp)
         return True
 
     def _arrival(self, entry: ArrivalTimeUsed) -> bool:

@@ -27,6 +27,8 @@ class Portion:
     """How to go on at `data_start`, where that lies inside an over-long line."""
     taken: int = 0
     """How many of the records are in batches already."""
+    again: bool = False
+    """Was it read once more, since CloudWatch does not hold it? Then it goes first."""
 
     def bytes_before(self, offset: int) -> bytes:
         """At most MARKER_LENGTH bytes before `offset`, as far as they are at hand."""

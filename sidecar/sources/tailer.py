@@ -136,6 +136,8 @@ class Tailer:
             turn = self._read_on(
                 part, descriptor, now, now_ms, MOST_READ_BYTES, close=False, finished=False
             )
+        if turn.portion is not None:
+            turn.portion.again = True
         if part.position >= wanted.end:
             source.reading_again = None
             source.again.popleft()

@@ -1,25 +1,23 @@
-"""`python -m tests.chaos.kills [--kills N] [--megabytes M] [--seed S]`: the proof of reconciling.
+"""The proof of reconciling: SIGKILL at random moments while large files are shipped.
 
 A real sidecar ships a file of unique lines and one of heavily repeating lines, with times of their
 own and with the time of arrival, and is killed at random moments while every fault is on at random.
-CloudWatch shows what it accepted within `reconcile_wait`. Exit status 0 when nothing is lost,
-nothing is stored twice, and nothing was counted as possibly so.
+Clean when nothing is lost, nothing is stored twice, and nothing was counted as possibly so; over a
+hundred kills and more each fault must have hit a request, too.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from tests.chaos.disturbance import Disturbance
 from tests.support.cloudwatch import StrictCloudWatch
 from tests.support.running_sidecar import RunningSidecar, wait_for
 
@@ -28,49 +26,18 @@ MODES = ("auto", "arrival")
 LONGEST_LIFE = 4.0
 """Seconds after which a life is ended at the latest."""
 
-LATEST = 20.0
-"""Seconds after which a request is executed whose client died, at the latest."""
-
 PATIENCE = 900.0
 
-WRITING: dict[str, dict[str, Any]] = {
-    "throttle": {},
-    "server_error": {},
-    "server_error stored": {"kind": "server_error", "status": 503, "stored": True},
-    "reset_before": {},
-    "reset_after": {},
-    "cut_reply": {},
-    "delayed": {"seconds": LATEST},
-    "slow": {"seconds": 0.3, "probability": 0.5},
-}
-READING: dict[str, dict[str, Any]] = {
-    "read server_error": {"kind": "server_error"},
-    "read throttle": {"kind": "throttle"},
-    "empty_page": {"operation": None},
-}
-SHOWING: dict[str, dict[str, Any]] = {
-    "lag": {"seconds": 5.0, "probability": 0.7},
-    "partial": {"seconds": 5.0, "probability": 0.7},
-    "flicker": {"after": 1.0, "seconds": 2.0, "cycles": 2, "probability": 0.7},
-}
+THOROUGH = 100
+"""Kills from which on each fault must have hit a request."""
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Kills under faults, and a count of the stored.")
-    parser.add_argument("--kills", type=int, default=10, help="over all modes of time")
-    parser.add_argument("--megabytes", type=float, default=20.0, help="of each file")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--mode", choices=MODES, action="append", help="of time; both by default")
-    options = parser.parse_args()
-    modes = options.mode or MODES
-    print(
-        f"seed {options.seed}: {options.kills} kills, {options.megabytes:g} MB a file", flush=True
-    )
-    failed = 0
-    for mode in modes:
-        chance = random.Random(f"{options.seed} {mode}")
-        failed += not prove(mode, max(1, options.kills // len(modes)), options.megabytes, chance)
-    return 1 if failed else 0
+def run(seed: int, kills: int, megabytes: float, modes: Sequence[str]) -> bool:
+    """One run a mode of time, which share the kills."""
+    print(f"seed {seed}: {kills} kills, {megabytes:g} MB a file", flush=True)
+    share = max(1, kills // len(modes))
+    runs = [prove(mode, share, megabytes, random.Random(f"{seed} {mode}")) for mode in modes]
+    return all(runs)
 
 
 def prove(mode: str, kills: int, megabytes: float, chance: random.Random) -> bool:
@@ -90,9 +57,9 @@ def prove(mode: str, kills: int, megabytes: float, chance: random.Random) -> boo
         }
         sidecar = RunningSidecar(volume, settings, cloudwatch.environment())
         total = sum(map(Counter.total, written.values()))
-        fired: Counter[str] = Counter()
+        disturbance = Disturbance(cloudwatch, chance)
         for number in range(kills):
-            disturb(cloudwatch, chance)
+            disturbance.change()
             with sidecar:
                 # So far by this kill, that the last ones find something to ship too.
                 goal = total * (number + 1) // (kills + 1) * chance.uniform(0.7, 1.0)
@@ -107,15 +74,11 @@ def prove(mode: str, kills: int, megabytes: float, chance: random.Random) -> boo
                 while time.monotonic() < until and cloudwatch.count() < goal:
                     time.sleep(0.01)
                 time.sleep(chance.uniform(0.0, 0.3))
-            for fault in cloudwatch.faults.active():
-                fired[fault.kind] += fault.fired
-        for fault in cloudwatch.faults.active():
-            if fault.operation == "PutLogEvents" and fault.kind != "lag":
-                cloudwatch.faults.clear(fault)
+        disturbance.calm()
         with sidecar:
             wait_for(lambda: sidecar.status()["backlog"]["bytes"] == 0, PATIENCE)
             totals = sidecar.status()["totals"]
-            status = sidecar.terminate()
+            status = sidecar.terminate(PATIENCE)
         wait_for(lambda: cloudwatch.deferred.pending == 0, PATIENCE)
         lost = twice = 0
         for name, expected in written.items():
@@ -123,32 +86,17 @@ def prove(mode: str, kills: int, megabytes: float, chance: random.Random) -> boo
             lost += (expected - stored).total()
             twice += (stored - expected).total()
         counted = totals["possible_duplicates"]
+        fired = disturbance.fired
+        unheard = kills >= THOROUGH and min(fired.values()) == 0
         print(
             f"{mode}: {total} events, {kills} kills, "
             f"lost {lost}, twice {twice}, possible_duplicates {counted}, "
             f"reads {cloudwatch.requests['GetLogEvents']}, exit status {status}, "
             f"violations {len(cloudwatch.violations)}, {time.monotonic() - began:.0f} s\n"
-            f"  faults: {dict(fired)}\n  outcomes resolved: {resolved(sidecar.log_path)}",
+            f"  faults: {fired}\n  outcomes resolved: {resolved(sidecar.log_path)}",
             flush=True,
         )
-        return not (lost or twice or counted or status or cloudwatch.violations)
-
-
-def disturb(cloudwatch: StrictCloudWatch, chance: random.Random) -> None:
-    """Another random choice of faults."""
-    cloudwatch.faults.clear()
-    for faults, operation in (
-        (WRITING, "PutLogEvents"),
-        (READING, "GetLogEvents"),
-        (SHOWING, None),
-    ):
-        for name in chance.sample(sorted(faults), chance.randint(0, len(faults))):
-            options = {"probability": 0.15, "seed": chance.randrange(10**6)} | faults[name]
-            if operation and "operation" not in options:
-                options["operation"] = operation
-            if options.get("operation", "") is None:
-                del options["operation"]
-            cloudwatch.faults.add(options.pop("kind", name), **options)
+        return not (lost or twice or counted or status or cloudwatch.violations or unheard)
 
 
 def resolved(log: Path) -> dict[str, int]:
@@ -195,7 +143,3 @@ def stamped(at_ms: int) -> str:
     """ISO 8601 in UTC, with milliseconds."""
     moment = datetime.fromtimestamp(at_ms // 1000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -140,8 +140,8 @@ MUTANTS = (
     Mutant(
         "C02",
         "sidecar/model/history.py",
-        "return next(followed, next(iter(batches)))",
-        "return next(iter(batches))",
+        "if self._of_stream[stored.group, stored.stream] > 1:",
+        "if True:",
         "tests/unit/test_ledger.py -k slow_stream",
     ),
     Mutant(
@@ -407,8 +407,8 @@ MUTANTS = (
     Mutant(
         "C02",
         "sidecar/model/history.py",
-        "        return least > max(ends)\n",
-        "        return True\n",
+        "        return least > self.ended(stream) and not any(",
+        "        return True and not any(",
         f"{DELIVERING}/test_unproved.py -k no_proof",
     ),
     Mutant(
@@ -816,5 +816,47 @@ MUTANTS = (
         "return self.lost is None and self.age < FENCE_SECONDS",
         "return self.lost is None",
         "tests/properties/test_members_machine.py",
+    ),
+    Mutant(
+        "S04",
+        "sidecar/web/status_board.py",
+        "lambda: self._editions > edition, timeout=wait",
+        "lambda: self._editions > edition, timeout=None",
+        "tests/unit/web/test_routes.py -k s04",
+    ),
+    Mutant(
+        "C02",
+        "sidecar/model/history.py",
+        "            if not kept and not any(least <= until for least in unknown):",
+        "            if not kept:",
+        "tests/unit/test_ledger.py -k c02_what_goes_on",
+    ),
+    Mutant(
+        "C02",
+        "sidecar/model/history.py",
+        "if not any(_meet(stored, intent) for intent in self.intents.values()):",
+        "if True:",
+        "tests/unit/test_ledger.py -k c02_what_goes_on",
+    ),
+    Mutant(
+        "C02",
+        "sidecar/delivery/stream_queue.py",
+        "        if portion.again:",
+        "        if False:",
+        f"{DELIVERING}/test_after_a_crash.py -k read_once_more",
+    ),
+    Mutant(
+        "W07",
+        "sidecar/delivery/troubles.py",
+        "        if what not in self._since:",
+        "        if before is None:",
+        "tests/unit/delivery/test_troubles.py -k w07",
+    ),
+    Mutant(
+        "H01",
+        "sidecar/delivery/delivery.py",
+        "        if isinstance(failure, Unknown):\n            self._find_out",
+        "        if False:\n            self._find_out",
+        "tests/properties/test_delivery_machine.py",
     ),
 )

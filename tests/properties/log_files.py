@@ -49,7 +49,7 @@ class LogFiles:
         text = ""
         for each in range(count):
             self._written += 1
-            line = f"{content.number}.{self._written:05d} " + "x" * width
+            line = self.line(content.number, self._written, width)
             if content.partial:
                 line = f" and {self._written:05d}"
             text += line
@@ -59,6 +59,10 @@ class LogFiles:
                 content.lines.append(content.partial)
                 content.partial = ""
         self._write(path, text)
+
+    def line(self, content: int, number: int, width: int) -> str:
+        """The text of a line that begins a new one; no two are alike."""
+        return f"{content}.{number:05d} " + "x" * width
 
     def end_line(self, path: Path) -> None:
         """Write the line feed that a partial line waits for."""

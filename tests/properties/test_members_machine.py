@@ -28,6 +28,7 @@ from sidecar.registry.heartbeat import FENCE_SECONDS
 from sidecar.registry.members import MembershipLostError
 from sidecar.registry.membership import RING_SECONDS
 from tests.properties.log_files import Content, LogFiles
+from tests.properties.test_reading_machine import ReadingMachine
 from tests.support.fake_destination import FakeDestination
 from tests.support.shipping import Shipping
 
@@ -197,6 +198,7 @@ class MembersMachine(RuleBasedStateMachine):
             for member in self.members.values():
                 member.stop(clean=False)
             self._folder.cleanup()
+            ReadingMachine.tally.update({"programs": 1, "events": len(self.stored())})
 
     def step_all(self, seconds: float) -> None:
         for task, member in self.members.items():

@@ -108,11 +108,11 @@ class RunningSidecar:
             found = json.load(error)
         return found
 
-    def terminate(self) -> int:
+    def terminate(self, patience: float = PATIENCE) -> int:
         """SIGTERM, and the exit status of the drain."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(patience)
 
     def kill(self) -> None:
         """SIGKILL; harmless where it has ended."""

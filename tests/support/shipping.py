@@ -223,7 +223,7 @@ class Shipping:
         return paths
 
     def _begin(self) -> None:
-        self._is_over = self._is_drained = False
+        self._is_over = False
         self.totals = Totals()
         self.vitals = Vitals(self.now)
         self.wake = _Impatient()
@@ -254,7 +254,6 @@ class Shipping:
     def _drained(self) -> int:
         with mock.patch.object(self.shipper, "_clock", self._tick):
             status = self.shipper.drain()
-        self._is_drained = True
         self.member.hand_over()
         return status
 
@@ -272,10 +271,7 @@ class Shipping:
         self.shipper.intake.watch.close()
         self.shipper.delivery._senders.close()
         self.shipper.intake.catalogue.close()
-        self.shipper.checkpoints.letters.close()
-        if not self._is_drained:
-            # After a drain it is closed already, and the number may be another file's.
-            self.shipper.checkpoints._journal.close()
+        self.shipper.checkpoints.let_go()
         self.wake.close()
         self.member.leave()
 

@@ -157,6 +157,7 @@ def _other(draw: st.DrawFn, streams: dict[int, str], batches: list[int]) -> Entr
         ArtifactShipped("/a", draw(st.sampled_from("12")) * 64, 5, 6, GREATEST_INODE, 8),
         ArtifactDeleted("/a", 9),
         HistoryEnds("/g", draw(st.sampled_from("st")), draw(st.integers(0, 300))),
+        HistoryEnds("/g", draw(st.sampled_from("st")), draw(st.integers(200, 300)), 150),
         SourceForgotten(source),
     ]
     if batches:

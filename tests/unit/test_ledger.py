@@ -232,9 +232,42 @@ def test_c02_the_history_is_bounded_and_says_where_it_ends() -> None:
     for number in range(1, 4):
         history.add(replace(entry, batch=number, greatest=100 * number))
     assert set(history.batches) == {2, 3}
-    assert not history.reaches(("/g", "s"), 100)
-    assert history.reaches(("/g", "s"), 101)
-    assert history.reaches(("/g", "t"), 0)
+    assert not history.reaches(("/g", "s"), 100, 200)
+    assert history.reaches(("/g", "s"), 101, 200)
+    assert history.reaches(("/g", "t"), 0, 200)
+
+
+def test_c02_what_goes_on_beside_an_unknown_request_does_not_put_it_out_of_reach() -> None:
+    """However much its stream acknowledges later, an open request can be asked about: what is
+    forgotten has other times, and what shares a time with it is forgotten last.
+
+    Catches: an end that is raised over the times of a request whose outcome is unknown.
+    """
+    stored = BatchStored(1, "/g", "s", 0, 0, MOST_EVENTS // 2, 0, "")
+    sent = intent(50, (1, 0, 10))
+    before = replace(stored, batch=49, least=sent.least - 9, greatest=sent.least - 1)
+    later = [
+        replace(stored, batch=60 + each, least=1000 * each, greatest=1000 * each + 99)
+        for each in range(1, 9)
+    ]
+    ledger = fold([claimed(1), before, sent, *later])
+    again = fold(list(ledger.entries()))
+    for known in (ledger.history, again.history):
+        assert known.reaches(("/g", "s"), sent.least, sent.greatest)
+        assert not known.reaches(("/g", "s"), before.least, before.least)
+        assert not known.reaches(("/g", "s"), 1000, 1000)
+        assert not known.reaches(("/g", "s"), sent.least, 1000)
+        assert known.gaps == {("/g", "s"): [(1000, 6099)]}
+
+    beside = replace(before, greatest=sent.least, count=1)
+    kept = fold([claimed(1), beside, sent, *later]).history
+    assert kept.reaches(("/g", "s"), sent.least, sent.greatest)
+    assert beside.batch in kept.batches
+
+    for entry in (Settled(50, ()), *(replace(each, batch=each.batch + 20) for each in later)):
+        ledger.apply(entry)
+    assert ledger.history.gaps == {}
+    assert not ledger.history.reaches(("/g", "s"), sent.least, sent.greatest)
 
 
 def test_c02_the_last_batch_of_a_slow_stream_is_remembered() -> None:
@@ -250,8 +283,8 @@ def test_c02_the_last_batch_of_a_slow_stream_is_remembered() -> None:
         busy = replace(slow, stream="busy", batch=number, count=MOST_EVENTS // 2)
         history.add(replace(busy, least=100 * number, greatest=100 * number + 50))
     assert set(history.batches) == {1, 7}
-    assert history.reaches(("/g", "slow"), 200)
-    assert not history.reaches(("/g", "busy"), 600)
+    assert history.reaches(("/g", "slow"), 200, 200)
+    assert not history.reaches(("/g", "busy"), 600, 600)
 
 
 def test_c06_ends_of_many_streams_are_bounded() -> None:
@@ -260,12 +293,12 @@ def test_c06_ends_of_many_streams_are_bounded() -> None:
     for number in range(10 * MOST_ENDS):
         history.end(("/g", str(number)), number)
     assert len(history.ends) <= MOST_ENDS + 1
-    assert not history.reaches(("/g", "new"), 0)
-    assert history.reaches(("/g", "new"), 10 * MOST_ENDS)
+    assert not history.reaches(("/g", "new"), 0, 1)
+    assert history.reaches(("/g", "new"), 10 * MOST_ENDS, 10 * MOST_ENDS)
 
 
 def test_c02_an_abandoned_batch_ends_the_history() -> None:
     """It may be stored twice: nothing up to its times is certain. Catches: `end` left out."""
     ledger = fold([claimed(1), intent(1, (1, 0, 10)), BatchAbandoned(1)])
-    assert not ledger.history.reaches(("/g", "s"), 201)
-    assert ledger.history.reaches(("/g", "s"), 202)
+    assert not ledger.history.reaches(("/g", "s"), 201, 300)
+    assert ledger.history.reaches(("/g", "s"), 202, 300)

@@ -87,6 +87,26 @@ def test_c02_what_was_under_way_is_stored_once(
     assert destination.counts(GROUP, "a.log") == once.counts(GROUP, "a.log")
 
 
+def test_c02_what_is_read_once_more_comes_before_later_lines_of_its_time(tmp_path: Path) -> None:
+    """Lines of one second, of which a kill left the first ones unsent: they are shown in order.
+
+    Catches: what is read once more sent behind what waited for its outcome.
+    """
+    destination = Asked()
+    path = tmp_path / "logs" / "a.log"
+    settings = settings_for(tmp_path)
+    second = _stamp(0)
+    lines = [f"{second} line {number}" for number in range(20)]
+    shipped_before(settings, destination, path, f"{second} before\n")
+    killed_under_way(settings, destination, "request", lambda: append(path, text(lines[:8])))
+    append(path, text(lines[8:]))
+    with stepping(settings, destination) as sidecar:
+        sidecar.ship()
+        assert sidecar.totals.possible_duplicates == 0
+
+    assert destination.messages(GROUP, "a.log") == [f"{second} before", *lines]
+
+
 @pytest.mark.parametrize("mode", ["auto", "arrival"])
 def test_c02_other_ranges_go_on_meanwhile(tmp_path: Path, mode: str) -> None:
     """What comes after an unknown range is delivered at once, and the range itself later, once,
