@@ -17,7 +17,7 @@ MEASURED = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak-minutes", type=float, default=0.5, help="how long the soak goes on")
+    parser.addoption("--soak-minutes", type=float, default=0.3, help="how long the soak goes on")
     parser.addoption("--soak-seed", type=int, default=random.randrange(10**6))
 
 

@@ -8,7 +8,7 @@
 # folder for each state of what they are made from. Nothing else is written: the guest has the tree
 # and the checkout read-only, its volume in memory, and ends with the tests.
 #
-# LEASE=15 seconds of NFS lease and grace. SECONDS_AT_MOST=600: no test starts later; whatever hangs
+# LEASE=15 seconds of NFS lease and grace. SECONDS_AT_MOST=900: no test starts later; whatever hangs
 # then ends with the guest, some minutes after. PIP names the pip that fills the tree.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -19,7 +19,7 @@ SUITE=trixie
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/efs-cloudwatch-sidecar/nfs
 PACKAGES=mount,util-linux,kmod,iproute2,procps,nfs-kernel-server,nfs-common,netbase,python3
 KEEP_DAYS=14
-SECONDS_AT_MOST=${SECONDS_AT_MOST:-600}
+SECONDS_AT_MOST=${SECONDS_AT_MOST:-900}
 GUEST_SECONDS=$((SECONDS_AT_MOST + 360))
 PIP=${PIP:-.venv/bin/pip}
 
