@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from sidecar import telemetry
 from sidecar.commands.plan_ages import Ages, Counter
 from sidecar.commands.plan_files import HEADINGS, FilePlan, every_file, explain, shown
 from sidecar.commands.rehearsal import Rehearsal, rehearse
@@ -24,6 +25,8 @@ def plan(
 ) -> int:
     """Prints it, and 0; touches neither the volume nor AWS. Errors of a person pass through."""
     settings = load(config, environ)
+    # What the sidecar's own code would log, this command says in its own way.
+    telemetry.configure("critical")
     rehearsal = rehearse(settings, environ)
     if paths:
         files = [explain(os.path.abspath(path), rehearsal) for path in paths]

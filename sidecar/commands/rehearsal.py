@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sidecar import compiled, telemetry
+from sidecar import compiled
 from sidecar.model.journal import Entry
 from sidecar.model.ledger import Ledger
 from sidecar.model.ownership import Alone
@@ -68,8 +68,6 @@ def rehearse(
 
     With `takes_older`, rotated files are taken whatever their age.
     """
-    # What the sidecar's code has to say goes to the user by another way.
-    telemetry.configure("critical")
     now = time.time()
     known = survey(settings.state_dir)
     logs, artifacts = compiled.log_rules(settings), compiled.artifact_rules(settings)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from sidecar import telemetry
 from sidecar.commands.rehearsal import Rehearsal, rehearse
 from sidecar.commands.table import amount, span, table
 from sidecar.commands.verify_artifacts import artifact_verdicts
@@ -41,6 +42,8 @@ def verify(
     """0 when nothing is lost or duplicated, 1 otherwise. Errors of a person pass through."""
     settings = load(config, environ)
     since_ms = None if since is None else _moment(since, time.time())
+    # What the sidecar's own code would log, this command says in its own way.
+    telemetry.configure("critical")
     has_state = _has_members(settings.state_dir)
     rehearsal = rehearse(settings, environ, takes_older=not has_state)
     if not rehearsal.known.members:

@@ -9,7 +9,7 @@ from sidecar.delivery.cutting import Number, cut
 from sidecar.model.batch import Batch, StreamKey
 from sidecar.model.portion import Portion
 
-MOST_UNRESOLVED = 4
+MOST_UNRESOLVED = 6
 """Requests of unknown outcome that a stream may have at a time: asking about each costs reads."""
 
 

@@ -130,6 +130,8 @@ class Catalogue:
         self._state_created = state_created
         self.is_new = True
         """True until the first scan of this run is done."""
+        self.is_behind = False
+        """Are directories overdue for a scan? What was not found may lie in one of them."""
         self.at_first_start = first_start
         """True until the very first scan of a new state directory is done."""
         self.sources: dict[int, Source] = {}
@@ -522,7 +524,7 @@ class Catalogue:
         return source.shrunk_at is None and looked >= source.rule.partial
 
     def _is_lost(self, source: Source, now: float) -> bool:
-        if source.missing_since is None:
+        if source.missing_since is None or self.is_behind:
             return False
         missing = now - source.missing_since
         if missing <= MISSING_PATIENCE:

@@ -149,14 +149,15 @@ class Discovery:
         return self._agenda.next_due()
 
     def scan(self, now: float, *, whatever_it_costs: bool = False) -> Changes:
-        """Scan what is due, the longest overdue first, as far as the budget goes."""
+        """Scan what is due, the longest overdue first, as far as the budget goes, but one at least:
+        a rotation that is not noticed must not wait for looks to be paid off."""
         changes = Changes()
         while self._agenda.next_due() <= now:
-            if not whatever_it_costs and not self._budget.has_room(now):
-                break
             path = self._agenda.take()
             if path in self._directories:
                 self._scan_one(path, now, changes)
+            if not whatever_it_costs and not self._budget.has_room(now):
+                break
         return changes
 
     def forget(self, path: str) -> None:

@@ -133,6 +133,7 @@ class Intake:
             self._look(source, now)
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
+            self.catalogue.is_behind = self.discovery.next_due() <= now
             self.catalogue.sweep(now)
             self._report_again(now)
 

@@ -27,9 +27,9 @@ MUTANTS = (
     ),
     Mutant(
         "D02",
-        "sidecar/sources/discovery.py",
-        "return None if any(no.matches(path) for no in self.exclude) else glob",
-        "return glob",
+        "sidecar/sources/matching.py",
+        "for glob in self.exclude:",
+        "for glob in self.exclude[:0]:",
         f"{READING}/test_discovery.py -k d02",
     ),
     Mutant(
@@ -83,7 +83,7 @@ MUTANTS = (
     ),
     Mutant(
         "D09",
-        "sidecar/sources/discovery.py",
+        "sidecar/sources/matching.py",
         'TEMPORARY_PREFIXES = (".nfs", ',
         "TEMPORARY_PREFIXES = (",
         f"{READING}/test_discovery.py -k d09",
@@ -162,8 +162,8 @@ MUTANTS = (
     Mutant(
         "G02",
         "sidecar/sources/tailer.py",
-        "source.group_open = wait is not None and",
-        "source.group_open = False and",
+        "            source.rule.group_wait is not None and source.position - start < data",
+        "            False and source.position - start < data",
         f"{READING}/test_grouping.py -k g02",
     ),
     Mutant(
@@ -273,10 +273,10 @@ MUTANTS = (
     ),
     Mutant(
         "T03",
-        "sidecar/sources/candidate.py",
-        "        if each.marker.matches(before[each.acknowledged]):",
-        "        if True:",
-        f"{READING}/test_truncated.py -k same_first_kilobyte",
+        "sidecar/sources/catalogue.py",
+        "        return record.claim.inode == REPLACED if source is None else source.superseded",
+        "        return False",
+        f"{READING}/test_rotation.py -k t02",
     ),
     Mutant(
         "T04",
@@ -295,8 +295,8 @@ MUTANTS = (
     Mutant(
         "C01",
         "sidecar/registry/checkpoints.py",
-        "                for entry in adopt(self.ledger, loaded.ledger):\n",
-        "                for entry in adopt(Ledger(), loaded.ledger):\n",
+        "        for entry in adopt(self.ledger, loaded.ledger, living):\n",
+        "        for entry in adopt(Ledger(), loaded.ledger, living):\n",
         f"{DELIVERING}/test_restarts.py -k c01",
     ),
     Mutant(
@@ -406,10 +406,10 @@ MUTANTS = (
     ),
     Mutant(
         "S02",
-        "sidecar/delivery/stream_queue.py",
-        "self._portions or self.ready or self.in_flight or self.unresolved)",
-        "self._portions or self.ready or self.in_flight)",
-        f"{DELIVERING}/test_reconcile.py -k s02",
+        "sidecar/shipper.py",
+        "        if unsettled:\n",
+        "        if False:\n",
+        f"{DELIVERING}/test_reconcile.py {DELIVERING}/test_life.py -k s02",
     ),
     Mutant(
         "S03",
