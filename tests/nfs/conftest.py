@@ -17,7 +17,7 @@ MEASURED = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak-minutes", type=float, default=0.3, help="how long the soak goes on")
+    parser.addoption("--soak-minutes", type=float, default=0.0, help="without it there is no soak")
     parser.addoption("--soak-seed", type=int, default=random.randrange(10**6))
 
 
@@ -28,11 +28,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[MEASURED] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A lease, a grace and a reconnection take their time, on one slow processor."""
+    minutes = config.getoption("soak_minutes")
     for item in items:
-        soak = 60.0 * item.config.getoption("soak_minutes") if "soak" in item.name else 0.0
-        item.add_marker(pytest.mark.timeout(TEST_SECONDS + soak))
+        item.add_marker(pytest.mark.timeout(TEST_SECONDS + 60.0 * minutes))
+    soaks = [item for item in items if "soak" in item.name]
+    if soaks and not minutes:
+        config.hook.pytest_deselected(items=soaks)
+        items[:] = [item for item in items if item not in soaks]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -113,9 +113,9 @@ boot() { # with pytest's arguments
   kernel=$!
   tail -n +1 -s 0.1 -f --pid=$kernel "$run/output" &
   # Unlike a command, a wait gives way to a trap.
-  wait $kernel || true
+  wait $kernel || ended=$?
   wait $! || true
-  [ -s "$run/status" ] || fail "the guest ended without a word, or took over $GUEST_SECONDS s" "$run/console"
+  [ -s "$run/status" ] || fail "the guest ended with ${ended:-0} before its tests did (124: after $GUEST_SECONDS s)" "$run/console"
   return "$(cat "$run/status")"
 }
 

@@ -6,8 +6,7 @@ import pytest
 
 from tests.nfs import files
 from tests.nfs.hosts import Host
-from tests.nfs.volume import PATIENCE, HostSidecar, Volume
-from tests.support.running_sidecar import wait_for
+from tests.nfs.volume import HostSidecar, Volume, eventually
 
 
 def test_m05_other_roots_go_on_while_a_volume_hangs(
@@ -25,13 +24,13 @@ def test_m05_other_roots_go_on_while_a_volume_hangs(
         volume.wait_until_shipped()
         b.cut("volume")
         volume.write(a, "w.log", 10)
-        wait_for(lambda: stuck(sidecar) == [volume.path("w.log")])
+        eventually(lambda: stuck(sidecar) == [volume.path("w.log")])
         for _ in range(5):
             files.append(str(here / "local.log"), volume.lines("local.log", 10))
             volume.wait_until(lambda: not volume.missing("local.log"))
         b.join()
         volume.wait_until_shipped()
-        wait_for(lambda: not stuck(sidecar), PATIENCE)
+        eventually(lambda: not stuck(sidecar))
         assert volume.complaints() == []
         assert sidecar.terminate() == 0
 

@@ -8,8 +8,7 @@ import time
 
 from tests.nfs import files
 from tests.nfs.hosts import Host
-from tests.nfs.volume import PATIENCE, Volume
-from tests.support.running_sidecar import wait_for
+from tests.nfs.volume import Volume, eventually
 
 QUIET_OPERATIONS = (0, 5, 1, 7, 3, 6)
 """How many operations a file stays quiet before its next line: what a host has cached, it believes
@@ -108,7 +107,7 @@ def test_l02_a_line_that_another_host_writes_in_pieces_is_one_event(
             before = sidecar.partial_bytes
             a.do(os.write, descriptor, piece.encode())
             a.do(os.fsync, descriptor)
-            wait_for(lambda before=before: sidecar.partial_bytes > before, PATIENCE)
+            eventually(lambda before=before: sidecar.partial_bytes > before)
         a.do(os.write, descriptor, f"{line[9:]}\n".encode())
         a.do(os.close, descriptor)
         volume.wait_until_shipped()
