@@ -44,7 +44,7 @@ def _document(files: list[FilePlan], settings: Settings, rehearsal: Rehearsal) -
     ages = _ages(files, rehearsal)
     return {
         "state_dir": str(settings.state_dir),
-        "first_start": not rehearsal.known.members,
+        "first_start": rehearsal.known.created is None,
         "files": [asdict(file) | _refused(ages.get(file.path)) for file in files],
         "totals": {
             "files": len(files),

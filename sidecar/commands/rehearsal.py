@@ -97,7 +97,7 @@ def rehearse(
         surroundings=where,
         ownership=Alone({where.task, *known.ledger.tasks, *claimed_by}),
         state_created=now if created is None else created,
-        first_start=not known.members and not takes_older,
+        first_start=known.created is None and not takes_older,
     )
     found: dict[str, Found] = {}
     while discovery.next_due() <= 0.0:

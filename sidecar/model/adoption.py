@@ -152,9 +152,11 @@ def _act(intent: IntentSent) -> tuple[str, str, int, int, int, int]:
     )
 
 
-def _claim(record: SourceRecord) -> tuple[str, int, str, str, int]:
+def _claim(record: SourceRecord) -> tuple[str, int, str, str, int, object]:
+    """A source whose file is gone has no inode number to be told by: its content has to do."""
     claim = record.claim
-    return claim.root, claim.inode, claim.group, claim.stream, claim.at_ms
+    content = record.fingerprint if claim.inode < 0 else None
+    return claim.root, claim.inode, claim.group, claim.stream, claim.at_ms, content
 
 
 def _content(record: SourceRecord) -> tuple[str, int, object]:

@@ -11,8 +11,9 @@ from zlib import crc32
 FULL = 1024
 """Bytes after which a fingerprint stops growing."""
 
-MARKER_LENGTH = 64
-"""Bytes before an offset that a marker covers, at most."""
+MARKER_LENGTH = 1024
+"""Bytes before an offset that a marker covers, at most: several lines, since lines that differ in
+their beginning alone end alike in every generation of a file."""
 
 _DIGEST_BYTES = 16
 

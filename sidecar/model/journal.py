@@ -71,6 +71,14 @@ class Manifest(NamedTuple):
     inode: int
 
 
+class Mark(NamedTuple):
+    """A place in a source that was a checkpoint, and the marker of the bytes before it."""
+
+    offset: int
+    length: int
+    crc: int
+
+
 class Span(NamedTuple):
     """Bytes of a source whose fate is settled.
 
@@ -164,7 +172,8 @@ class SourceCheckpoint:
     """All that is settled of a source: every byte before `acknowledged`, and `beyond`.
 
     `beyond` holds ranges with the marker and resume of their ends as spans; their fates are
-    already among the counts of bytes by fate, and the span's own says nothing.
+    already among the counts of bytes by fate, and the span's own says nothing. `trail` are earlier
+    checkpoints with their markers: a copy may be shorter than what was read.
     """
 
     source: int
@@ -177,6 +186,7 @@ class SourceCheckpoint:
     filtered: int
     gone: int
     beyond: tuple[Span, ...]
+    trail: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +397,10 @@ def decode(line: bytes) -> Entry:
         raise CorruptLineError(f"not an entry: {error}") from error
 
 
+def _marks(values: list[list[int]]) -> tuple[Mark, ...]:
+    return tuple(Mark(*value) for value in values)
+
+
 def _resume(value: list[int] | None) -> Resume | None:
     return None if value is None else Resume(*value)
 
@@ -408,7 +422,7 @@ def _manifest(value: list[Any] | None) -> Manifest | None:
 
 
 _CONVERT: Final[dict[type[Entry], dict[str, Callable[[Any], Any]]]] = {
-    SourceCheckpoint: {"resume": _resume, "beyond": _spans},
+    SourceCheckpoint: {"resume": _resume, "beyond": _spans, "trail": _marks},
     IntentSent: {
         "spans": _intent_spans,
         "sources": tuple,

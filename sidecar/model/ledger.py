@@ -30,6 +30,7 @@ from sidecar.model.journal import (
     Header,
     HistoryEnds,
     IntentSent,
+    Mark,
     Settled,
     SourceCheckpoint,
     SourceClaimed,
@@ -44,6 +45,9 @@ from sidecar.model.journal import (
 from sidecar.model.records import Resume
 
 Edge = tuple[Marker, Resume | None]
+
+MOST_MARKS = 8
+"""Earlier checkpoints that are remembered of a source."""
 
 MOST_TASKS = 20_000
 """Ids of tasks that are remembered: years of deployments, in a megabyte."""
@@ -68,6 +72,8 @@ class SourceRecord:
     edges: dict[int, Edge] = field(default_factory=dict)
     settled_bytes: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(FATES, 0))
     finished: tuple[int, int] | None = None
+    trail: list[Mark] = field(default_factory=list)
+    """Earlier checkpoints; of what is long past, less and less."""
 
     @property
     def source(self) -> int:
@@ -116,6 +122,7 @@ class SourceRecord:
         if start == self.acknowledged and not self.beyond:
             self.settled_bytes[span.fate] += span.end - start
             self.acknowledged, (self.marker, self.resume) = span.end, edge
+            self._leave_mark()
             return
         self.settled_bytes[span.fate] += self.beyond.add(start, span.end)
         self.edges.setdefault(span.end, edge)
@@ -124,8 +131,15 @@ class SourceRecord:
             self.acknowledged = low_water
             self.marker, self.resume = self.edges[low_water]
             self.beyond.discard_below(low_water)
+            self._leave_mark()
         if len(self.edges) > len(self.beyond):
             self.edges = {end: self.edges[end] for _, end in self.beyond}
+
+    def _leave_mark(self) -> None:
+        if self.marker.length:
+            if len(self.trail) >= MOST_MARKS:
+                del self.trail[1 : MOST_MARKS // 2 : 2]
+            self.trail.append(Mark(self.acknowledged, *self.marker))
 
     def checkpoint(self, source: int) -> SourceCheckpoint:
         """The entry that says how far it is settled, for the number `source`."""
@@ -140,6 +154,7 @@ class SourceRecord:
                 for start, end in self.beyond
                 for marker, resume in [self.edges[end]]
             ),
+            trail=tuple(self.trail),
             **self.settled_bytes,
         )
 
@@ -153,6 +168,7 @@ class SourceRecord:
             return
         self.acknowledged = entry.acknowledged
         self.marker = Marker(entry.marker_length, entry.marker_crc)
+        self.trail = list(entry.trail)
         self.resume = entry.resume
         self.beyond = beyond
         self.edges = {

@@ -29,7 +29,7 @@ class Portion:
     """How many of the records are in batches already."""
 
     def bytes_before(self, offset: int) -> bytes:
-        """At most 64 bytes before `offset`, as far as they are at hand."""
+        """At most MARKER_LENGTH bytes before `offset`, as far as they are at hand."""
         end = offset - self.data_start
         return self.data[max(0, end - MARKER_LENGTH) : end] if end > 0 else b""
 

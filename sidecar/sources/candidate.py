@@ -103,6 +103,18 @@ def chosen(
     return record, tuple(other for other in known if other is not record)
 
 
+def numbers_differ(found: Found, inode: int) -> bool:
+    """Does the directory go on to give the found number for a file that has another itself?"""
+    directory, name = os.path.split(found.path)
+    try:
+        before = os.stat(found.path).st_ino
+        with os.scandir(directory) as entries:
+            numbers = [entry.inode() for entry in entries if entry.name == name]
+        return numbers == [found.inode] and before == inode == os.stat(found.path).st_ino
+    except OSError:
+        return False
+
+
 def last_line_start(path: str, size: int) -> int:
     """Where the last line that has begun by `size` starts; `size` itself after a line feed.
 

@@ -34,7 +34,7 @@ from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.ownership import Ownership, Wanted
 from sidecar.model.stream_names import Surroundings
 from sidecar.sources.archives import Archives
-from sidecar.sources.candidate import Candidate, examine, last_line_start
+from sidecar.sources.candidate import Candidate, examine, last_line_start, numbers_differ
 from sidecar.sources.copies import Likeness, beside, has_changed, likeness
 from sidecar.sources.departed import Departed
 from sidecar.sources.descriptors import Descriptors
@@ -168,6 +168,8 @@ class Catalogue:
         """During an admission: the paths that were asked for."""
         self._had_name: dict[str, SourceRecord] = {}
         """The last source claimed under each name, as far back as `MOST_NAMES` go."""
+        self._layered: set[str] = set()
+        """Roots whose directories number files otherwise than the files themselves do."""
         self._dormant: dict[Inode, list[SourceRecord]] = {}
         self.adopt(list(ledger.sources.values()))
 
@@ -234,6 +236,7 @@ class Catalogue:
     def look_through(self, now: float, now_ms: int) -> list[Source]:
         """Look a slice further through archives that are not known; gives what to look at."""
         candidates, plain = self.archives.step(now)
+        candidates = [each for each in candidates if self._is_what_was_found(each)]
         sources = [self._admit_one(candidate, now, now_ms) for candidate in candidates]
         sources += self._admit_all(plain, now, now_ms)
         self._return_unused()
@@ -241,6 +244,7 @@ class Catalogue:
 
     def _admit_all(self, unknown: Sequence[Found], now: float, now_ms: int) -> list[Source]:
         candidates = [each for each in map(self._examined, unknown) if each is not None]
+        candidates = [each for each in candidates if self._is_what_was_found(each)]
         candidates.sort(key=_by_age)
         for candidate in candidates:
             self._set_aside_outdated(candidate, now)
@@ -251,7 +255,7 @@ class Catalogue:
             traces = self._traces_of(candidate.found, candidate.head)
             if candidate.record is None and len(traces) > len(candidate.traces):
                 again = self._examined(candidate.found)
-                if again is None:
+                if again is None or not self._is_what_was_found(again):
                     continue
                 candidate = again
             source = self._admit_one(candidate, now, now_ms)
@@ -588,6 +592,21 @@ class Catalogue:
         self.unreadable.pop(found.path, None)
         return candidate
 
+    def _is_what_was_found(self, candidate: Candidate) -> bool:
+        """Was the file opened that the scan found under this name, and no other meanwhile?
+
+        Where the numbers differ, names have moved since the scan, as in every rotation; or a
+        layered file system numbers files otherwise in a directory, which shows once for a root.
+        """
+        found = candidate.found
+        if found.inode == candidate.inode or found.root in self._layered:
+            return True
+        if numbers_differ(found, candidate.inode):
+            self._layered.add(found.root)
+            return True
+        self.report_again.append(found.path)
+        return False
+
     def _records_of(self, root: str, inode: int) -> list[SourceRecord]:
         """What is known of this inode number from earlier: other runs, and sources done with."""
         done = self._by_inode.get((root, inode))
@@ -600,8 +619,10 @@ class Catalogue:
         if live is not None and live.over and candidate.record is not live.record:
             self._forget(live, now)
         elif live is not None:
+            self._let_go_inodes(live)
             live.entry_inode = found.inode
             self._by_inode[found.root, found.inode] = live
+            self._by_inode[found.root, live.inode] = live
             self._seen_at(live, found, now)
             if not live.leaving or candidate.size > live.position:
                 self.revive(live, now)
@@ -739,13 +760,14 @@ class Catalogue:
     def _trace(self, record: SourceRecord) -> Trace:
         assert record.fingerprint is not None
         source, number = self.sources.get(record.source), record.source
+        earlier = [(mark.offset, Marker(mark.length, mark.crc)) for mark in record.trail]
         if source is None:
             return Trace(
                 source=number,
                 fingerprint=record.fingerprint,
                 position=record.acknowledged,
                 marker=record.marker,
-                marks=self._departed.marks(number),
+                marks=(*self._departed.marks(number), *earlier),
                 exact=self._departed.is_exact(number),
             )
         return Trace(
@@ -753,7 +775,7 @@ class Catalogue:
             fingerprint=record.fingerprint,
             position=source.position,
             marker=Marker.of(source.tail),
-            marks=tuple(source.marks),
+            marks=(*source.marks, *earlier),
             exact=source.read_out,
         )
 
@@ -835,10 +857,13 @@ class Catalogue:
         source.superseded = True
         source.rest_since = now
 
-    def _let_go_names(self, source: Source) -> None:
+    def _let_go_inodes(self, source: Source) -> None:
         for inode in ((source.record.claim.root, n) for n in (source.inode, source.entry_inode)):
             if self._by_inode.get(inode) is source:
                 del self._by_inode[inode]
+
+    def _let_go_names(self, source: Source) -> None:
+        self._let_go_inodes(source)
         if self._by_path.get(source.path) is source:
             del self._by_path[source.path]
 
@@ -941,8 +966,6 @@ class Catalogue:
             abandoned=self._ownership.is_abandoned(found.path, found.root),
         )
         self._pass_over(source)
-        if record.acknowledged:
-            source.marks.append((record.acknowledged, record.marker))
         source.seen_to = source.position
         source.size = max(source.position, candidate.size)
         if found.path != record.path:
@@ -1025,8 +1048,6 @@ class Catalogue:
         exact: bool = False,
     ) -> None:
         self._record(SourceMoved(record.source, record.path, cause))
-        if record.acknowledged and not marks:
-            marks = ((record.acknowledged, record.marker),)
         self._departed.add(record.source, now=now, marks=marks, exact=exact)
 
     def _expire(self, number: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
-from zlib import crc32
 
 import structlog
 
@@ -29,7 +28,7 @@ MOST_MARKS = 64
 
 MOST_ANCHORS = 8
 
-MOST_POSITIONS = 16
+MOST_POSITIONS = 8
 """Earlier positions that a source remembers, to tell a copy that is shorter than what was read."""
 
 IDLE_AFTER = 60.0
@@ -77,7 +76,8 @@ class Source:
     order: float = 0.0
     """When it was last written to as of its admission: older files of a stream are read first."""
     tail: bytes = b""
-    """Up to 64 bytes before `position`: a read begins there, to see that the file is the same."""
+    """Up to MARKER_LENGTH bytes before `position`: a read begins there, to see that the file is
+    the same."""
     seen_to: int = 0
     """End of what has been read without finding a whole line in it."""
     modified_ns: int = -1
@@ -91,7 +91,7 @@ class Source:
     """The watch tells of what is written to it, as far as is known."""
     notes: tuple[str, ...] = ()
     """What a person should know of it, in fixed words."""
-    anchors: list[tuple[int, int]] = field(default_factory=list)
+    anchors: list[tuple[int, Marker]] = field(default_factory=list)
     """Earlier positions, and the checksums of the bytes before them: they tell a file that was
     written anew from one in which another writer wrote over the last lines."""
     grew_at: float = 0.0
@@ -200,7 +200,7 @@ class Source:
 
     def drop_anchor(self) -> None:
         """Remember this position, with the bytes before it, among the latest few."""
-        anchor = (self.position, crc32(self.tail))
+        anchor = (self.position, Marker.of(self.tail))
         if self.tail and anchor not in self.anchors[-1:]:
             self.anchors = [*self.anchors[1 - MOST_ANCHORS :], anchor]
 

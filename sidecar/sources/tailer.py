@@ -11,7 +11,6 @@ import enum
 import os
 from collections import deque
 from dataclasses import dataclass
-from zlib import crc32
 
 import structlog
 
@@ -273,12 +272,11 @@ class Tailer:
         believes the end to be; what is before that stays. A file that begins as another did (a
         banner) agrees to no such length.
         """
-        for position, checksum in reversed(source.anchors):
+        for position, marker in reversed(source.anchors):
             if position < max(LEAST_AGREEMENT, source.position // 2):
                 break
-            length = min(MARKER_LENGTH, position)
             self._totals.data_operations += 1
-            if crc32(os.pread(descriptor, length, position - length)) == checksum:
+            if marker.matches(os.pread(descriptor, marker.length, position - marker.length)):
                 return Turn(verdict=Verdict.OVERWRITTEN, agrees_to=position)
         return Turn(verdict=Verdict.REPLACED)
 
@@ -352,7 +350,7 @@ class Tailer:
             finished=complete,
         )
         if source.position > start:
-            source.tail = (source.tail + data[: source.position - start])[-64:]
+            source.tail = (source.tail + data[: source.position - start])[-MARKER_LENGTH:]
             source.mark()
         source.drop_anchor()
         source.seen_to = read_to

@@ -272,6 +272,13 @@ MUTANTS = (
         f"{READING}/test_archives.py -k r10_unfinished",
     ),
     Mutant(
+        "T02",
+        "sidecar/model/ledger.py",
+        "            trail=tuple(self.trail),",
+        "            trail=(),",
+        f"{READING}/test_truncated.py -k short_copy",
+    ),
+    Mutant(
         "T03",
         "sidecar/sources/catalogue.py",
         "        return record.claim.inode == REPLACED if source is None else source.superseded",
@@ -624,7 +631,7 @@ MUTANTS = (
     Mutant(
         "plan",
         "sidecar/commands/rehearsal.py",
-        "        first_start=not known.members and not takes_older,",
+        "        first_start=known.created is None and not takes_older,",
         "        first_start=False,",
         f"{COMMANDS}/test_plan.py -k start_at_end",
     ),

@@ -45,7 +45,7 @@ def test_it_is_not_extended_by_another_file() -> None:
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_a_marker_matches_the_bytes_it_was_made_of(before: bytes) -> None:
-    """It covers the last 64 bytes; what lies before them makes no difference."""
+    """It covers the last MARKER_LENGTH bytes; what lies before them makes no difference."""
     marker = Marker.of(before)
     assert marker.length == min(len(before), MARKER_LENGTH)
     assert marker.matches(before)

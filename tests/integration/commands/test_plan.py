@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -226,6 +227,24 @@ def test_start_at_end_and_older_rotated_files(volume: Path) -> None:
     assert "start_at: end" in at[f"{logs}/a.log"]["why"]
     assert at[f"{logs}/a.log.1"]["ships"] is False
     assert "before the state directory" in at[f"{logs}/a.log.1"]["why"]
+
+
+def test_the_very_first_start_is_over_once_the_state_was_used(volume: Path) -> None:
+    """A file made while no member is left begins at its first byte, `start_at: end` or not.
+
+    Would catch: the very first start told by the members' folders, which come and go.
+    """
+    log = volume / "logs" / "a.log"
+    with Shipping(volume, entry={"start_at": "end"}) as shipping:
+        shipping.settle()
+        shipping.stop()
+    shutil.rmtree(volume / "state" / "members")
+    log.write_text("one\n")
+
+    document = planned(configured(volume, entry={"start_at": "end"}))
+
+    assert document["first_start"] is False
+    assert (document["at"][str(log)]["start"], document["at"][str(log)]["to_ship"]) == (0, 4)
 
 
 def test_paths_of_one_stream_are_listed(volume: Path) -> None:

@@ -13,7 +13,7 @@ from tests.support.running_sidecar import PATIENCE, wait_for
 
 class Writer(threading.Thread):
     """Writes numbered lines to one file, in bursts with pauses a drain can end in, until told to
-    stop."""
+    stop; one burst at the least."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(daemon=True)
@@ -22,11 +22,13 @@ class Writer(threading.Thread):
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
-        while not self._stop_asked.wait(1.0):
+        while True:
             for _ in range(20):
                 line = f"{self.path.name} {len(self.lines):06d}"
                 append(self.path, f"{line}\n")
                 self.lines.append(line)
+            if self._stop_asked.wait(1.0):
+                return
 
     def end(self) -> None:
         self._stop_asked.set()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.sources import archives
+from sidecar.sources.opening import open_file
 from tests.support.shipping import Shipping, append, everything_is_settled, lines, text
 
 ARRIVAL = {"timestamp": "arrival"}
@@ -307,3 +308,44 @@ def test_r07_rotation_while_cloudwatch_is_unreachable(tmp_path: Path, log: Path,
         sidecar.pass_time(20)
         assert sidecar.messages("app.log") == expected
         assert sidecar.totals.bytes_gone == 0
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_r03_names_move_between_a_scan_and_an_open(
+    tmp_path: Path, log: Path, compressed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rotation renames files after a scan saw their names and before they are opened: each is
+    read for what it is, once, also when the names move on again.
+
+    Catches: knowing a file by the number its name had in a scan that is over.
+    """
+    append(log, ["begun"])
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        expected = ["begun"]
+        for generation in range(3):
+            append(log, more := lines(f"generation {generation}", 30))
+            expected += more
+            rotated = rotate(log)
+            if compressed:
+                compress(rotated)
+            append(log, [f"new {generation}"])
+            expected += [f"new {generation}"]
+        moved: list[bool] = []
+
+        def late(path: str) -> int:
+            if not moved and path.startswith(f"{log}.2"):
+                moved.append(True)
+                rotate(log)
+            return open_file(path)
+
+        module = "archives" if compressed else "candidate"
+        monkeypatch.setattr(f"sidecar.sources.{module}.open_file", late)
+        sidecar.pass_time(3)
+        assert moved
+        append(log, ["end"])
+        sidecar.pass_time(12)
+        assert sorted(sidecar.messages("app.log")) == sorted([*expected, "end"])
+        sidecar.restart()
+        sidecar.pass_time(12)
+        assert sorted(sidecar.messages("app.log")) == sorted([*expected, "end"])

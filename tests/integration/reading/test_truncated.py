@@ -269,3 +269,47 @@ def test_t02_copy_is_seen_before_the_truncation(
             sidecar.pass_time(5)
         assert sidecar.messages("app.log") == [*expected, *more, "new"]
         assert sidecar.streams() == ["app.log"]
+
+
+@pytest.mark.parametrize("clean", [False, True])
+def test_t02_short_copy_is_told_after_a_restart(tmp_path: Path, log: Path, clean: bool) -> None:
+    """What was written between the copy and the truncation, and read before a stop: after it, the
+    copy is shorter than what was read, and still no new file.
+
+    Catches: a snapshot that keeps the last checkpoint alone.
+    """
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        append(log, expected := lines("copied " + "x" * 20, LONG))
+        sidecar.settle()
+        for number in range(30):
+            append(log, more := lines(f"late {number} " + "x" * 20, LONG))
+            expected += more
+            sidecar.settle()
+            if number == 20:
+                copied = log.read_bytes()
+        sidecar.stop(clean=clean)
+        log.with_name("app.log.1").write_bytes(copied)
+        os.truncate(log, 0)
+        append(log, ["new"])
+        sidecar.start()
+        sidecar.pass_time(5)
+        sidecar.restart(clean=clean)
+        sidecar.pass_time(5)
+        assert sidecar.messages("app.log") == [*expected, "new"]
+
+
+@pytest.mark.parametrize("descriptors", [1, 100])
+def test_t01_padded_lines_end_alike(tmp_path: Path, log: Path, descriptors: int) -> None:
+    """Lines that differ in their first characters alone, all of one length: truncated and written
+    to the old length and beyond between two looks, the file is still seen to be another.
+
+    Catches: comparing less than a line before the position.
+    """
+    padded = "x" * 300
+    append(log, old := [f"old {number:04d} {padded}" for number in range(20)])
+    append(tmp_path / "logs/other.log", ["other"])
+    with Shipping(tmp_path, entry=ARRIVAL, descriptors=descriptors) as sidecar:
+        sidecar.settle()
+        rewrite(log, new := [f"new {number:04d} {padded}" for number in range(30)], later=True)
+        sidecar.pass_time(3)
+        assert sidecar.messages("app.log") == old + new
