@@ -13,6 +13,7 @@ import structlog
 
 from sidecar import status
 from sidecar.delivery.delivery import Delivery
+from sidecar.delivery.sender import LONGEST_CREATION
 from sidecar.health import Degradation, Vitals
 from sidecar.model.batch import StreamKey
 from sidecar.registry.checkpoints import Checkpoints
@@ -169,13 +170,23 @@ class Shipper:
     def _send(self, now: float, now_ms: int) -> None:
         """Cut and send what may go; the intents are on the volume before the requests start."""
         self.delivery.cut(now, now_ms)
-        if not self.sharing.fence.is_open:
+        if not self.sharing.fence.is_open or self._intents_wait(now) > 0.0:
             return
         batches = self.delivery.startable(now)
         if batches:
+            began = self._clock()
             self.delivery.intend(batches, now_ms)
-            self.checkpoints.flush(now)
+            self.checkpoints.commit(now)
+            if (took := self._clock() - began) > LONGEST_CREATION:
+                # Who reads the journal must be able to believe when they were sent.
+                self.delivery.intend(batches, self._now_ms(), later=took)
+                self.checkpoints.flush(now)
             self.delivery.send(batches)
+
+    def _intents_wait(self, now: float) -> float:
+        """Seconds for which what is ready waits for company, where an fsync goes before it."""
+        wait = self.checkpoints.intents_wait(now)
+        return 0.0 if wait <= 0.0 or self.delivery.fills_senders else wait
 
     def _has_room(self, key: StreamKey | None = None) -> bool:
         """May more be read, for this stream or for any?
@@ -206,7 +217,8 @@ class Shipper:
             return FENCED_STEP_WAIT  # the heartbeat wakes the pump
         # Looks that are due wait for the budget, not for the processor; batches for neither.
         looks = max(self.intake.next_due() - now, self._budget.wait(now))
-        return max(0.0, min(looks, self.delivery.next_due(now), LONGEST_STEP_WAIT))
+        sends = max(self.delivery.next_due(now), self._intents_wait(now))
+        return max(0.0, min(looks, sends, LONGEST_STEP_WAIT))
 
     def _tell(self, now: float, *, at_once: bool = False) -> None:
         degradations = tuple(self._degradations(now))
