@@ -23,7 +23,7 @@ demo: $(READY) ## app, sidecar and a local CloudWatch with traffic, until Ctrl-C
 	@KEEP='$(KEEP)' $(PY) -m tests.demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: $(READY) ## every test that needs nothing but this machine; ARGS='-k name' for some
-	$(PY) -m pytest -q --ignore=tests/containers --ignore=tests/nfs --ignore=tests/chaos --ignore=tests/system $(ARGS)
+	$(PY) -m pytest -q -n auto --dist worksteal --ignore=tests/containers --ignore=tests/nfs --ignore=tests/chaos --ignore=tests/system $(ARGS)
 
 check: $(READY) ## format, lint, types, import rules
 	$(PY) -m ruff format --check .

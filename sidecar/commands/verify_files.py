@@ -11,7 +11,7 @@ from sidecar.model.assembler import Assembler
 from sidecar.model.ledger import SourceRecord
 from sidecar.model.records import Records, Resume
 from sidecar.sources.archive import reader
-from sidecar.sources.descriptors import open_file
+from sidecar.sources.opening import open_file
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Source
 

@@ -95,23 +95,9 @@ class SourceRecord:
         """Grows with every byte settled."""
         return self.acknowledged + self.beyond.total
 
-    def is_settled(self, start: int, end: int) -> bool:
-        """Whether every byte of [start, end) is."""
-        return self.beyond.contains(max(start, self.acknowledged), end)
-
     def unsettled(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """What of [start, end) is not settled."""
-        at = max(start, self.acknowledged)
-        for low, high in self.beyond:
-            if high <= at:
-                continue
-            if low >= end:
-                break
-            if low > at:
-                yield at, low
-            at = high
-        if at < end:
-            yield at, end
+        yield from self.beyond.gaps(max(start, self.acknowledged), end)
 
     def settle(self, span: Span) -> None:
         """Count what of the span was not settled yet, and move the checkpoint if it can."""

@@ -18,8 +18,8 @@ from sidecar.model.fingerprint import FULL, MARKER_LENGTH
 from sidecar.model.ledger import SourceRecord
 from sidecar.sources.archive import MAGIC, Stream
 from sidecar.sources.candidate import Candidate, TracesOf, chosen
-from sidecar.sources.descriptors import open_file
 from sidecar.sources.discovery import Found
+from sidecar.sources.opening import open_file
 from sidecar.sources.poll import Budget
 from sidecar.sources.siblings import COMPRESSED
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sidecar.sources.descriptors import open_file
+from sidecar.sources.opening import open_file
 
 CHUNK_BYTES = 1024 * 1024
 

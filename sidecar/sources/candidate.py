@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from sidecar.model.fingerprint import FULL, MARKER_LENGTH
 from sidecar.model.ledger import SourceRecord
-from sidecar.sources.descriptors import open_file
 from sidecar.sources.discovery import Found
+from sidecar.sources.opening import open_file
 from sidecar.sources.traces import Trace
 
 LINE_SEARCH = 64 * 1024

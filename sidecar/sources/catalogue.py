@@ -8,7 +8,6 @@ for ever.
 from __future__ import annotations
 
 import os
-from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -40,11 +39,13 @@ from sidecar.sources.departed import Departed
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
 from sidecar.sources.kin import Kin
+from sidecar.sources.last_names import LastNames
 from sidecar.sources.looks import Looks
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
 from sidecar.sources.siblings import generation
 from sidecar.sources.source import Again, Source, note_several_writers
+from sidecar.sources.stream_order import StreamOrder
 from sidecar.sources.traces import Kinship, Trace
 from sidecar.telemetry import Totals
 
@@ -67,7 +68,6 @@ with a coarse clock, a server with its own. In doubt a file is newer than the st
 
 HOLE = bytes(4)
 """NULs that may still fill in are no part of a fingerprint; UTF-32 has three in a row."""
-MOST_NAMES = 20_000
 
 Inode = tuple[str, int]
 
@@ -78,17 +78,6 @@ def _by_age(candidate: Candidate) -> tuple[bool, float, bool, int]:
     """
     path, base = candidate.found.path, candidate.found.base
     return candidate.record is None, candidate.modified, base is None, -generation(path)
-
-
-def _order(source: Source) -> float:
-    return source.order
-
-
-def _holds_back(source: Source) -> bool:
-    """Must it be read before newer files of its stream?"""
-    if source.problem is not None or source.missing_since is not None:
-        return False
-    return source.unread > 0 and not source.exhausted
 
 
 def _holds_anything(directory: str) -> bool:
@@ -147,8 +136,7 @@ class Catalogue:
         older than the state directory."""
         self._by_inode: dict[Inode, Source] = {}
         self._by_path: dict[str, Source] = {}
-        self._feeders: dict[StreamKey, list[Source]] = {}
-        self._fronts: dict[StreamKey, int] = {}
+        self.order = StreamOrder()
         self._nameless: list[Source] = []
         self._doubted: list[Source] = []
         """Sources that seem to have been truncated: to be looked at now."""
@@ -166,8 +154,7 @@ class Catalogue:
         """During an admission: what may be claimed, by path, with the task it belongs to."""
         self._asked: set[str] = set()
         """During an admission: the paths that were asked for."""
-        self._had_name: dict[str, SourceRecord] = {}
-        """The last source claimed under each name, as far back as `MOST_NAMES` go."""
+        self._last_names = LastNames()
         self._layered: set[str] = set()
         """Roots whose directories number files otherwise than the files themselves do."""
         self._dormant: dict[Inode, list[SourceRecord]] = {}
@@ -190,21 +177,7 @@ class Catalogue:
         """Must an older file of the same stream be read first, so that the stream keeps order?"""
         if source.archive is None and self.archives.pending(self._kin.bases(source.id), ripe=True):
             return True
-        feeders = self._feeders[source.key]
-        at = self._fronts.get(source.key, 0)
-        while at < len(feeders) and not _holds_back(feeders[at]):
-            at += 1
-        self._fronts[source.key] = at
-        if at == len(feeders) or feeders[at] is source:
-            return False
-        return feeders[at].order <= source.order
-
-    def look_for_fronts(self) -> None:
-        """Once a round of turns: which file of each stream is the oldest that is not read out.
-
-        Remembered for the round, since ten thousand files may feed one stream.
-        """
-        self._fronts.clear()
+        return self.order.is_behind_older(source)
 
     def admit(self, found: Sequence[Found], now: float, now_ms: int) -> list[Source]:
         """Take in what scans found; gives the sources to look at, the oldest content first."""
@@ -264,17 +237,6 @@ class Catalogue:
                 sources.append(source)
         return sources
 
-    def _note_name(self, path: str, record: SourceRecord) -> None:
-        """A file that comes under this name next feeds the same stream, whoever reads it then."""
-        self._had_name.pop(path, None)
-        self._had_name[path] = record
-        if len(self._had_name) > MOST_NAMES:
-            del self._had_name[next(iter(self._had_name))]
-
-    def _drop_name(self, record: SourceRecord) -> None:
-        if self._had_name.get(record.path) is record:
-            del self._had_name[record.path]
-
     def adopt(self, records: Sequence[SourceRecord]) -> None:
         """Sources of a member that was taken over: scans find them by what is known of them."""
         for record in records:
@@ -285,7 +247,7 @@ class Catalogue:
             if claim.inode in (GONE, REPLACED):
                 self._departed.add(record.source, now=None)
             else:
-                self._note_name(record.path, record)
+                self._last_names.add(record.path, record)
 
     def note_tasks(self) -> list[Source]:
         """A task began or ended: its files are written to again, which it gives, or no more."""
@@ -363,8 +325,7 @@ class Catalogue:
             source.over = False
             source.rest_since = None
             source.grew_at = now
-            insort(self._feeders.setdefault(source.key, []), source, key=_order)
-            self._fronts.pop(source.key, None)
+            self.order.add(source)
 
     def has_grown(self, source: Source) -> bool:
         """Is a file that was done with, as far as its name tells, longer than it was?"""
@@ -916,7 +877,7 @@ class Catalogue:
         )
         self._record(entry)
         self._totals.sources_claimed += 1
-        self._note_name(path, self._ledger.sources[entry.source])
+        self._last_names.add(path, self._ledger.sources[entry.source])
         log.info("source_claimed", path=found.path, group=key.group, stream=key.stream, start=start)
         return self._add(self._ledger.sources[entry.source], candidate, rule, now)
 
@@ -935,7 +896,7 @@ class Catalogue:
     def feeds(self, path: str, root: str, rule: LogRule) -> tuple[StreamKey, str]:
         """The stream for a file of this name: that of the file that had the name before."""
         before = self._by_path.get(path)
-        record = self._had_name.get(path) if before is None else before.record
+        record = self._last_names.of(path) if before is None else before.record
         if record is not None:
             return StreamKey(*record.feeds), record.claim.task or ""
         stream, task = rule.stream_of(path, root, self._surroundings, self._ownership.tasks)
@@ -979,8 +940,7 @@ class Catalogue:
         self._by_inode[found.root, source.inode] = source
         if candidate.head:
             self.fingerprint(source, candidate.head)
-        insort(self._feeders.setdefault(source.key, []), source, key=_order)
-        self._fronts.pop(source.key, None)
+        self.order.add(source)
         self._take_name(found.path, source, now)
         return source
 
@@ -1016,10 +976,7 @@ class Catalogue:
     def _end(self, source: Source) -> None:
         source.over = True
         self._descriptors.close(source)
-        feeders = self._feeders.get(source.key, [])
-        if source in feeders:
-            feeders.remove(source)
-            self._fronts.pop(source.key, None)
+        self.order.remove(source)
 
     def _forget(self, source: Source, now: float) -> None:
         """Let go of it; what tells a copy or an archive of it is remembered for a while."""
@@ -1030,7 +987,7 @@ class Catalogue:
         self._let_go_names(source)
         claim, feeds = source.record.claim, source.record.feeds
         self._ownership.give_up(claim.root, claim.inode, *feeds)
-        self._drop_name(source.record)
+        self._last_names.discard(source.record)
         if source.archive is not None or source.rule.match.rotated == "off":
             self._expire(source.id)
             return
@@ -1055,5 +1012,5 @@ class Catalogue:
         self._kin.remove(number)
         self._record(SourceForgotten(number))
         if record is not None:
-            self._drop_name(record)
+            self._last_names.discard(record)
             self._ownership.give_up(record.claim.root, record.claim.inode, *record.feeds)

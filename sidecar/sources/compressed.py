@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sidecar.model.ledger import SourceRecord
-from sidecar.sources.descriptors import open_file
+from sidecar.sources.opening import open_file
 from sidecar.sources.rules import LogRule
 from sidecar.sources.siblings import base_names, is_compressed
 

@@ -11,8 +11,8 @@ import os
 
 from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.ledger import SourceRecord
-from sidecar.sources.descriptors import open_file
 from sidecar.sources.discovery import Found
+from sidecar.sources.opening import open_file
 from sidecar.sources.siblings import base_names, is_compressed
 from sidecar.sources.source import Source
 

@@ -6,8 +6,7 @@ import os
 import stat
 from collections import OrderedDict
 
-from sidecar.sources.opening import OPEN_AND_CLOSE
-from sidecar.sources.opening import open_file as open_file
+from sidecar.sources.opening import OPEN_AND_CLOSE, open_file
 from sidecar.sources.poll import Budget
 from sidecar.sources.source import Source
 from sidecar.telemetry import Totals

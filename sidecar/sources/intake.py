@@ -217,7 +217,7 @@ class Intake:
 
         `has_room` tells for a stream, and with None for any at all.
         """
-        self.catalogue.look_for_fronts()
+        self.catalogue.order.begin_round()
         for _ in range(len(self._ready)):
             if not has_room(None):
                 self._measure_waiting(now)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -20,8 +21,9 @@ from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records, Resume
 from sidecar.sources.archive import ArchiveReader
-from sidecar.sources.descriptors import Changed, Descriptors, Moved, open_file
+from sidecar.sources.descriptors import Changed, Descriptors, Moved
 from sidecar.sources.looks import Looks, Seen
+from sidecar.sources.opening import open_file
 from sidecar.sources.source import Again, Source, note_several_writers
 from sidecar.telemetry import Totals
 
@@ -87,13 +89,21 @@ class Tailer:
 
         A fault makes the source `stuck`, with the reason in `problem`; others go on.
         """
+        return self._guarded(self._turn, source, now, now_ms)
+
+    def again(self, source: Source, now: float, now_ms: int) -> Turn:
+        """Read on in what is to be read once more; its position stays where it is."""
+        return self._guarded(self._again, source, now, now_ms)
+
+    def _guarded(
+        self,
+        act: Callable[[Source, float, int], Turn],
+        source: Source,
+        now: float,
+        now_ms: int,
+    ) -> Turn:
         try:
-            seen, descriptor = self._seen(source)
-            if source.archive is None:
-                turn = self._look(source, descriptor, seen, now, now_ms)
-            else:
-                source.looked_at = now
-                turn = self._read(source, descriptor, now, now_ms) if source.unread else Turn()
+            turn = act(source, now, now_ms)
         except Moved:
             return Turn(verdict=Verdict.MOVED)
         except Changed:
@@ -107,28 +117,25 @@ class Tailer:
             source.failures = 0
         return turn
 
-    def again(self, source: Source, now: float, now_ms: int) -> Turn:
-        """Read on in what is to be read once more; its position stays where it is."""
+    def _turn(self, source: Source, now: float, now_ms: int) -> Turn:
+        seen, descriptor = self._seen(source)
+        if source.archive is None:
+            return self._look(source, descriptor, seen, now, now_ms)
+        source.looked_at = now
+        return self._read(source, descriptor, now, now_ms) if source.unread else Turn()
+
+    def _again(self, source: Source, now: float, now_ms: int) -> Turn:
         wanted = source.again[0]
-        try:
-            descriptor = self._descriptors.of(source)
-            part = source.reading_again
-            if part is None:
-                part = source.reading_again = self._part(source, descriptor, wanted)
-            if wanted.inside:
-                turn = self._read_inside(part, descriptor, wanted.end, now, now_ms)
-            else:
-                turn = self._read_on(
-                    part, descriptor, now, now_ms, MOST_READ_BYTES, close=False, finished=False
-                )
-        except Moved:
-            return Turn(verdict=Verdict.MOVED)
-        except Changed:
-            return Turn(verdict=Verdict.REPLACED)
-        except OSError as error:
-            self._stuck(source, error)
-            return Turn()
-        source.problem, source.failures = None, 0
+        descriptor = self._descriptors.of(source)
+        part = source.reading_again
+        if part is None:
+            part = source.reading_again = self._part(source, descriptor, wanted)
+        if wanted.inside:
+            turn = self._read_inside(part, descriptor, wanted.end, now, now_ms)
+        else:
+            turn = self._read_on(
+                part, descriptor, now, now_ms, MOST_READ_BYTES, close=False, finished=False
+            )
         if part.position >= wanted.end:
             source.reading_again = None
             source.again.popleft()

@@ -5,6 +5,7 @@ Exit status 0 when every change is caught by its test, 1 when one survives or do
 
 import argparse
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def is_caught(tree: Path, mutant: Mutant) -> bool:
         return False
     file.write_text(original.replace(mutant.old, mutant.new))
     try:
-        command = [sys.executable, "-m", "pytest", "-q", "-x", *mutant.tests.split()]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", *shlex.split(mutant.tests)]
         run = subprocess.run(command, cwd=tree, capture_output=True, timeout=SECONDS, check=False)
         caught = run.returncode == 1
     except subprocess.TimeoutExpired:

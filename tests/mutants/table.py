@@ -680,7 +680,7 @@ MUTANTS = (
     Mutant(
         "M02",
         "sidecar/sources/catalogue.py",
-        "            self._note_name(record.path, record)",
+        "            self._last_names.add(record.path, record)",
         "            pass",
         "tests/integration/members/test_taking_over.py -k another_finishes",
     ),

@@ -25,7 +25,7 @@ from sidecar.web.status_board import StatusBoard
 
 GROUP = "/ecs/reports"
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds of the machine's time before a condition that never comes true is a failure."""
 
 
@@ -84,6 +84,11 @@ class Stepped:
     def settled(self) -> bool:
         """Is every matched byte settled, and nothing on its way?"""
         return self.shipper.delivery.is_empty and self.status()["backlog"]["bytes"] == 0
+
+    def is_healthy(self) -> bool:
+        """Does `/healthz` say so? Requests are timed by the machine's clock: let those under way
+        end first, with `until` and steps of no time."""
+        return self.vitals.verdict(self.now).healthy
 
     def ship(self) -> None:
         """Look at everything and step until all of it is settled."""

@@ -100,7 +100,7 @@ def test_w10_hour_of_outage_with_a_busy_writer(tmp_path: Path, files: int, lengt
         assert status["backlog"]["bytes"] > 4 * MEMORY
         assert any(each.startswith("unreachable: ") for each in status["degraded"])
         fates_add_up(status, *paths)
-        assert sidecar.vitals.verdict(sidecar.now).healthy
+        sidecar.until(sidecar.is_healthy, seconds=0.0)
         destination.down = False
         recovered = sidecar.until(lambda: destination.puts[-1].outcome.text.endswith("their age"))
         assert recovered <= 15.0
@@ -217,7 +217,7 @@ def test_c05_shipping_goes_on_when_the_state_cannot_be_saved(
             assert os.strerror(error) in said
             assert status["totals"]["journal_write_failures"] > 0
             assert status["totals"]["events_delivered"] == 6
-            assert sidecar.vitals.verdict(sidecar.now).healthy
+            sidecar.until(sidecar.is_healthy, seconds=0.0)
         sidecar.pass_time(10.0)
         assert sidecar.status()["degraded"] == []
         sidecar.die()

@@ -310,7 +310,7 @@ def test_w07_refused_credentials_wait_and_recover_by_themselves(
         assert cloudwatch.requests.total() - before <= 3600 / 4
         [said] = sidecar.status()["degraded"]
         assert said.startswith("denied: ")
-        assert sidecar.vitals.verdict(sidecar.now).healthy
+        sidecar.until(sidecar.is_healthy, seconds=0.0)
         assert sidecar.status()["totals"]["events_rejected"] == 0
         cloudwatch.faults.clear()
         assert sidecar.until(sidecar.settled, seconds=0.5) <= RESUMES_WITHIN
@@ -350,7 +350,7 @@ def test_w07_no_credentials_yet_and_then_a_file_with_some(
             sidecar.pass_time(1.0)
         [said] = sidecar.status()["degraded"]
         assert "credentials" in said
-        assert sidecar.vitals.verdict(sidecar.now).healthy
+        sidecar.until(sidecar.is_healthy, seconds=0.0)
         known = cloudwatch.identity
         found.write_text(
             "[default]\n"
