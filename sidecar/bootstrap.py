@@ -45,6 +45,7 @@ from sidecar.sources.looks import Looks
 from sidecar.sources.mounts import Mounts, mount_mode
 from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.pruning import Pruning
+from sidecar.sources.reach import Reach
 from sidecar.sources.removal import Removal
 from sidecar.sources.storing import Storing
 from sidecar.sources.tailer import Tailer
@@ -320,6 +321,7 @@ def build(
         removal=removal,
         tailer=Tailer(descriptors, looks, totals),
         mounts=mounts,
+        reach=Reach(mounts, budget, str(state_dir), wake.set),
         budget=budget,
         pace=pace,
         totals=totals,

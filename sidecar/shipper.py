@@ -106,10 +106,12 @@ class Shipper:
         for key, portion in self.intake.read(now, now_ms, self._has_room):
             self.delivery.add(key, portion)
             self._send(now, now_ms)
-        for notice in self.intake.artifacts.step(now, now_ms, has_room=self._has_room()):
-            self.delivery.add_manifest(notice.key, notice.message, notice.version, now_ms)
+        if not self.intake.reach.hung:
+            for notice in self.intake.artifacts.step(now, now_ms, has_room=self._has_room()):
+                self.delivery.add_manifest(notice.key, notice.message, notice.version, now_ms)
         self._send(now, now_ms)
-        self.intake.removal.step(now, now_ms)
+        if not self.intake.reach.hung:
+            self.intake.removal.step(now, now_ms)
         self.checkpoints.flush(now)
         self.checkpoints.sync(now, now_ms)
         self._tell(now)
@@ -144,7 +146,8 @@ class Shipper:
         self.delivery.settle(now, self._now_ms())
         left = status.backlog(self.intake, now)
         artifacts = self.intake.artifacts.left()
-        unsettled = left["bytes"] or artifacts or not self.delivery.is_empty
+        hung = self.intake.reach.hung
+        unsettled = left["bytes"] or artifacts or hung or not self.delivery.is_empty
         self.sharing.end(now)
         self.checkpoints.close(now, self._now_ms())
         self._state = "stopped"
@@ -156,6 +159,7 @@ class Shipper:
                 if source.backlog > 0
             ]
             files += [f"{path} (an artifact)" for path in artifacts]
+            files += [f"what is below {mount} (it does not answer)" for mount in hung]
             log.error(
                 "backlog_left",
                 bytes=left["bytes"],
@@ -204,7 +208,7 @@ class Shipper:
     def _is_settled(self) -> bool:
         """Has everything that is to be shipped been shipped?"""
         artifacts = self.intake.artifacts
-        if self.intake.has_unread or not self.delivery.is_empty:
+        if self.intake.has_unread or not self.delivery.is_empty or self.intake.reach.hung:
             return False
         if artifacts.unfinished or artifacts.unsettled():
             return False
@@ -252,6 +256,9 @@ class Shipper:
             *self.intake.removal.degradations(),
             *self.sharing.degradations(),
         ]
+        for mount in self.intake.reach.hung:
+            text = f"the volume at {mount} does not answer; its files wait, the others go on"
+            found.append(Degradation("hung", text))
         if self.checkpoints.problem is not None:
             found.append(Degradation("journal", self.checkpoints.problem))
         unreadable = {

@@ -15,7 +15,7 @@ WRITERS = 3
 
 
 class Pair:
-    """`first` runs on host a, `second` on b, each beside an app that writes to its task's directory.
+    """`first` runs on host a, `second` on b, each beside an app with its task's directory.
 
     One more file in `first`'s directory is written on b, as by a function or a batch job.
     """
