@@ -22,7 +22,7 @@ from sidecar.sources.poll import Budget
 
 log = structlog.get_logger(__name__)
 
-FRESH_SECONDS = 0.1
+FRESH_SECONDS = 0.05
 """An answer counts for so long: the looks of a step share one."""
 
 PATIENCE_SECONDS = 1.0
