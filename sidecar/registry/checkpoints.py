@@ -42,7 +42,7 @@ _COUNTED: Final[dict[Fate, str]] = {
 SYNC_SECONDS = 1.0
 """An fsync at most this often, beside those of intents."""
 
-INTENTS_SYNC_SECONDS = 0.25
+INTENTS_SYNC_SECONDS = 0.5
 """Between two fsyncs for the sake of intents, unless there are many of them: EFS bills each as a
 write of 32 KiB, and a line should not wait long for company."""
 
