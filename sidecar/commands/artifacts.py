@@ -10,8 +10,9 @@ from typing import Any
 from sidecar import telemetry
 from sidecar.commands.restoring import NotRestored, restore
 from sidecar.commands.table import amount, table
-from sidecar.delivery.manifest_reader import ManifestReader, ManifestsUnreadable
+from sidecar.delivery.client import Client
 from sidecar.delivery.s3 import S3
+from sidecar.delivery.stored import NotReadable, Stored
 from sidecar.errors import ConfigurationError, on_one_line
 from sidecar.model.manifest import Manifest, parsed
 from sidecar.model.stream_names import LONGEST_STREAM, clean
@@ -51,14 +52,14 @@ def list_artifacts(
     """0 and the artifacts on stdout; 1 and a line on stderr when they cannot be read."""
     settings = _settings(config, environ)
     try:
-        reader = ManifestReader(settings.role_arn)
+        stored = Stored(Client(role_arn=settings.role_arn))
         found = [
             shipped
             for group in _groups(settings)
-            for stream in reader.streams(group)
-            for shipped in _of_stream(reader, group, stream, every=versions)
+            for stream in stored.streams(group)
+            for shipped in _of_stream(stored, group, stream, every=versions)
         ]
-    except ManifestsUnreadable as error:
+    except NotReadable as error:
         return _fail(str(error))
     if as_json:
         sys.stdout.write(json.dumps([each.document() for each in found], indent=2) + "\n")
@@ -82,7 +83,7 @@ def get_artifact(
     try:
         manifest = _newest(settings, name, version or "")
         written = restore(manifest, Path(to), S3(role_arn=settings.role_arn), replace=bool(output))
-    except (ManifestsUnreadable, NotRestored) as error:
+    except (NotReadable, NotRestored) as error:
         return _fail(str(error))
     if as_json:
         document = {"artifact": name, "version": manifest.version, "bytes": manifest.size}
@@ -110,17 +111,15 @@ def _groups(settings: Settings) -> list[str]:
     return groups
 
 
-def _of_stream(
-    reader: ManifestReader, group: str, stream: str, *, every: bool
-) -> Iterator[Shipped]:
+def _of_stream(stored: Stored, group: str, stream: str, *, every: bool) -> Iterator[Shipped]:
     """The newest version of each artifact of a stream, or every one, the newest first.
 
     Two names that are cleaned to one share a stream.
     """
     deleted: dict[str, str | None] = {}
     seen: set[str] = set()
-    for message in reader.newest_first(group, stream):
-        manifest = parsed(message)
+    for event in stored.newest_first(group, stream):
+        manifest = parsed(event.message)
         if manifest is None:
             continue
         if manifest.version is None:
@@ -139,11 +138,11 @@ def _has_one_name(stream: str) -> bool:
 
 def _newest(settings: Settings, name: str, version: str) -> Manifest:
     """The newest version of an artifact whose digest begins as asked. Raises NotRestored."""
-    reader = ManifestReader(settings.role_arn)
+    stored = Stored(Client(role_arn=settings.role_arn))
     groups = _groups(settings)
     for group in groups:
-        for message in reader.newest_first(group, clean(name)):
-            manifest = parsed(message)
+        for event in stored.newest_first(group, clean(name)):
+            manifest = parsed(event.message)
             if manifest is None or manifest.name != name or manifest.version is None:
                 continue
             if manifest.version.startswith(version.lower()):

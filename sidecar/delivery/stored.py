@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sidecar.delivery import outcomes
 from sidecar.delivery.client import Client
@@ -28,8 +28,6 @@ READS_PER_SECOND: Final = 8.0
 
 ATTEMPTS: Final = 8
 """Failures in a row that are waited out; then the stream cannot be read."""
-
-Answer = TypeVar("Answer")
 
 
 class Held(NamedTuple):
@@ -63,39 +61,69 @@ class Stored:
         self._not_before = float("-inf")
         self.requests = 0
 
+    def streams(self, group: str) -> Iterator[str]:
+        """The group's streams by name; none where there is no such group. Raises NotReadable."""
+        where: dict[str, Any] = {}
+        while True:
+
+            def request(client: CloudWatchLogsClient, where: dict[str, Any] = where) -> Any:
+                return client.describe_log_streams(logGroupName=group, **where)
+
+            answer = self._ask("logs:DescribeLogStreams", group, request, ("logStreams",))
+            if answer is None:
+                return
+            for stream in answer["logStreams"]:
+                yield stream["logStreamName"]
+            if "nextToken" not in answer:
+                return
+            where = {"nextToken": answer["nextToken"]}
+
     def pages(self, group: str, stream: str, least: int, before: int) -> Iterator[list[Held]]:
         """The events with least <= timestamp < before (ms), the oldest first.
 
         Nothing for a stream that does not exist. Raises NotReadable.
         """
-        token: str | None = None
+        between = {"startTime": max(0, least), "endTime": before}
+        yield from self._pages(group, stream, forwards=True, **between)
+
+    def newest_first(self, group: str, stream: str) -> Iterator[Held]:
+        """Every event of a stream; none where there is no such stream. Raises NotReadable."""
+        for page in self._pages(group, stream, forwards=False):
+            yield from reversed(page)
+
+    def _pages(
+        self,
+        group: str,
+        stream: str,
+        *,
+        forwards: bool,
+        **between: Any,
+    ) -> Iterator[list[Held]]:
+        following = "nextForwardToken" if forwards else "nextBackwardToken"
+        where: dict[str, Any] = {}
         while True:
-            where: dict[str, Any] = {} if token is None else {"nextToken": token}
 
             def request(client: CloudWatchLogsClient, where: dict[str, Any] = where) -> Any:
                 return client.get_log_events(
                     logGroupName=group,
                     logStreamName=stream,
-                    startTime=max(0, least),
-                    endTime=before,
-                    startFromHead=True,
+                    startFromHead=forwards,
+                    **between,
                     **where,
                 )
 
-            answer = self._ask("logs:GetLogEvents", group, request)
+            answer = self._ask("logs:GetLogEvents", group, request, ("events", following))
             if answer is None:
                 return
-            shown = answer.get("events", ())
-            if shown:
+            if answer["events"]:
                 yield [
                     Held(event["timestamp"], event.get("ingestionTime", 0), event["message"])
-                    for event in shown
+                    for event in answer["events"]
                 ]
-            following = answer.get("nextForwardToken")
             # An empty page is no end: only the token that comes back is.
-            if following is None or following == token:
+            if where == {"nextToken": answer[following]}:
                 return
-            token = following
+            where = {"nextToken": answer[following]}
 
     def retention_days(self, group: str) -> int | None:
         """How long the group keeps events; None for ever, or where nobody may know."""
@@ -104,7 +132,7 @@ class Stored:
             return client.describe_log_groups(logGroupNamePrefix=group, limit=50)
 
         try:
-            answer = self._ask("logs:DescribeLogGroups", group, request) or {}
+            answer = self._ask("logs:DescribeLogGroups", group, request, ("logGroups",)) or {}
         except NotReadable:
             return None
         for found in answer.get("logGroups", ()):
@@ -114,14 +142,22 @@ class Stored:
         return None
 
     def _ask(
-        self, act: str, group: str, request: Callable[[CloudWatchLogsClient], Answer]
-    ) -> Answer | None:
-        """The answer; None where group or stream is missing."""
+        self,
+        act: str,
+        group: str,
+        request: Callable[[CloudWatchLogsClient], Any],
+        keys: tuple[str, ...],
+    ) -> Any:
+        """The answer, which has all these keys; None where group or stream is missing."""
         for failures in range(1, ATTEMPTS + 1):
             self._wait_for_turn()
+            outcome: Failure
             try:
                 with self._client.lend() as client:
-                    return request(client)
+                    answer = request(client)
+                if all(key in answer for key in keys):
+                    return answer
+                outcome = Unknown(f"the answer to {act} broke off")
             except Exception as error:  # noqa: BLE001  whatever it is, it has an outcome
                 outcome = outcomes.failure(error, act=act, group=group, sent=self._client.sent)
             if isinstance(outcome, MissingTarget):

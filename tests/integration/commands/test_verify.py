@@ -494,18 +494,20 @@ def test_a_missing_stream_is_lost_whole(place: Place) -> None:
 
 
 def test_reading_is_paged_and_patient(place: Place) -> None:
-    """Many pages, empty ones among them, throttling and lost replies change no count.
+    """Many pages, empty ones among them, throttling, lost and torn replies change no count.
 
-    Would catch: an empty page taken for the end, or a first failure for an answer.
+    Would catch: an empty page or a torn one taken for the end, or a first failure for an answer.
     """
     place.ship([f"{n} {'x' * 2000}" for n in range(1500)])
     faults = place.cloudwatch.faults
     faults.add("empty_page", times=2)
     faults.add("throttle", operation="GetLogEvents", times=2, skip=1)
     faults.add("reset_after", operation="GetLogEvents", times=1, skip=2)
+    torn = faults.add("cut_reply", operation="GetLogEvents", times=1)
 
     verdict = place.stream()
 
+    assert torn.fired == 1
     assert (verdict["held"], verdict["lost"]) == (1500, 0)
 
 
