@@ -9,8 +9,9 @@
 # folder for each state of what they are made from. Nothing else is written: the guest has the tree
 # and the checkout read-only, its volume in memory, and ends with the tests.
 #
-# GUESTS=2 at a time: each has one processor, and its tests mostly wait. LEASE=15 seconds of NFS lease and grace. SECONDS_AT_MOST=900: no test starts later; whatever hangs
-# then ends with the guest, some minutes after. PIP names the pip that fills the tree.
+# GUESTS=2 at a time: each has one processor, and its tests mostly wait. LEASE=15 seconds of NFS lease
+# and grace. SECONDS_AT_MOST=900: no test starts later; whatever hangs then ends with the guest, some
+# minutes after. PIP names the pip that fills the tree.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
