@@ -36,8 +36,8 @@ bench: $(READY) ## what a core can do: assembling lines, encoding batches
 	  name=$$(basename $$file .py); echo "== $$name"; $(PY) -m tests.benchmarks.$$name || exit 1; \
 	done
 
-chaos: $(READY) ## a soak of rotating writers under SIGKILL and faults, MINUTES=1; KILLS=200 MEGABYTES=200 proves that nothing is lost or doubled; PROGRAMS=1000 tries random programs over files
-	$(if $(PROGRAMS),READING_PROGRAMS=$(PROGRAMS) $(PY) -m pytest -q tests/properties/test_reading_machine.py,$(if $(KILLS),$(PY) -m tests.chaos.kills --kills $(KILLS) $(if $(MEGABYTES),--megabytes $(MEGABYTES)) $(if $(SEED),--seed $(SEED)),$(PY) -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES))))
+chaos: $(READY) ## a soak of rotating writers under SIGKILL and faults, MINUTES=1; KILLS=200 MEGABYTES=200 proves that nothing is lost or doubled; PROGRAMS=1000 tries random programs over files and members
+	$(if $(PROGRAMS),READING_PROGRAMS=$(PROGRAMS) MEMBER_PROGRAMS=$(PROGRAMS) $(PY) -m pytest -q tests/properties/test_reading_machine.py tests/properties/test_members_machine.py,$(if $(KILLS),$(PY) -m tests.chaos.kills --kills $(KILLS) $(if $(MEGABYTES),--megabytes $(MEGABYTES)) $(if $(SEED),--seed $(SEED)),$(PY) -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES))))
 
 mutants: $(READY) ## one-line changes to the product, each of which a test must catch; COUNT=10 takes ten at random
 	$(PY) -m tests.mutants $(if $(COUNT),--count $(COUNT))

@@ -227,9 +227,17 @@ class Delivery:
 
     def startable(self, now: float) -> list[Batch]:
         """The batches to send now, one a stream first, as far as the pace allows."""
-        started: list[Batch] = []
         if self._waits_for_answers(now):
-            return started
+            return []
+        started = self._started(now)
+        # A stream that was served waits behind the others the next time, above all where there
+        # was no turn for all of them.
+        for key in dict.fromkeys(batch.key for batch in started):
+            self._busy[key] = self._busy.pop(key)
+        return started
+
+    def _started(self, now: float) -> list[Batch]:
+        started: list[Batch] = []
         # A stream that never answers must not take every sender.
         most = max(1, self._in_flight // 2)
         progress = True
@@ -246,9 +254,6 @@ class Delivery:
                     queue.sent_at = batch.sent_at = self._probed_at = now
                     started.append(batch)
                     progress = True
-        # A stream that was served first waits behind the others the next time.
-        for key in {batch.key for batch in started}:
-            self._busy[key] = self._busy.pop(key)
         return started
 
     def _waits_for_answers(self, now: float) -> bool:

@@ -9,6 +9,7 @@ from sidecar.model.journal import (
     Entry,
     HistoryEnds,
     IntentSent,
+    Settled,
     SourceForgotten,
     TaskKnown,
 )
@@ -54,16 +55,27 @@ class _Adoption:
             self._record(theirs.renumbered(number))
             if same is not None:
                 moved = {same.source: number}
-                self._record([renumbered(each, moved) for each in self._intents_of(same.source)])
+                under_way = self._intents_of(same.source)
+                self._record([renumbered(each, moved) for each in under_way])
                 self._record([SourceForgotten(same.source)])
+                self._record([Settled(each.batch, ()) for each in under_way if self._is_over(each)])
 
     def take_intents(self, other: Ledger) -> None:
         known = {_act(intent) for intent in self._ours.intents.values()}
         for intent in other.intents.values():
             ours = renumbered(intent, self._numbers, alone=True)
             ours = replace(ours, batch=self._ours.next_batch)
-            if (ours.spans or not intent.spans) and _act(ours) not in known:
-                self._record([ours])
+            if not (ours.spans or not intent.spans) or _act(ours) in known:
+                continue
+            if self._is_over(ours) and not _is_settled(other, intent):
+                continue
+            self._record([ours])
+
+    def _is_over(self, intent: IntentSent) -> bool:
+        """Does ours know what came of the request, as whoever took the same folder over before
+        did? Asked for once more, it would find its own answer accounted for, and be sent again."""
+        intent = self._ours.intents.get(intent.batch, intent)
+        return _is_settled(self._ours, intent)
 
     def take_history(self, other: Ledger) -> None:
         """Before what happens next: a batch both have is one."""
@@ -137,6 +149,15 @@ def renumbered(intent: IntentSent, numbers: dict[int, int], *, alone: bool = Fal
             for at in intent.resumes
             if at.source in numbers or not alone
         ),
+    )
+
+
+def _is_settled(ledger: Ledger, intent: IntentSent) -> bool:
+    """Is every byte of it settled?"""
+    return bool(intent.spans) and all(
+        span.source in ledger.sources
+        and not any(ledger.sources[span.source].unsettled(span.start, span.end))
+        for span in intent.spans
     )
 
 

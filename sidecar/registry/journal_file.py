@@ -68,6 +68,8 @@ class JournalFile:
     ) -> None:
         """Begin the first journal of a new member. Raises StateError when it cannot."""
         self.failures = 0
+        self.syncs = 0
+        """How often the volume was made to wait for: each is billed."""
         self.problem: str | None = None
         self._directory = directory
         self._member = member
@@ -141,6 +143,7 @@ class JournalFile:
             self._doubt()
             return self._refused("sync", error)
         self._unsynced = False
+        self.syncs += 1
         return self._worked()
 
     def compaction_due(self, now: float) -> bool:

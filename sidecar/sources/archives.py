@@ -51,8 +51,11 @@ class Inspection:
         self._records_of = records_of
         self._traces_of = traces_of
         self._descriptor = open_file(found.path)
-        self._stream = Stream(self._descriptor)
         self._seen = os.fstat(self._descriptor)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._stream = Stream(self._descriptor)
         self._head = b""
         self._carry = b""
         self._size = 0
@@ -69,9 +72,17 @@ class Inspection:
         while self._size < until:
             piece = self._stream.piece()
             if not piece:
+                if self._is_outdated():
+                    self._begin()
+                    return None
                 return self._result()
             self._take(piece)
         return None
+
+    def _is_outdated(self) -> bool:
+        """Has an outcome that came in meanwhile moved a checkpoint, to where nothing was kept?"""
+        places = [record.acknowledged for record in self._known or ()]
+        return any(at <= self._size and at not in self._before for at in places)
 
     def _take(self, piece: bytes) -> None:
         if self._known is None:

@@ -342,12 +342,11 @@ class Catalogue:
         if source.over and source.rest_since is None:
             return
         source.rest_since = None
-        if source.size > source.position:
-            span = Span(source.id, source.position, source.size, "gone")
-            self._record(Settled(None, (span,)))
-            self._totals.bytes_gone += source.size - source.position
-            log.warning("bytes_gone", path=source.path, start=source.position, end=source.size)
-            source.position = source.size
+        unread = source.pass_all()
+        if unread:
+            self._record(Settled(None, tuple(Span(source.id, *each, "gone") for each in unread)))
+            self._totals.bytes_gone += sum(end - start for start, end in unread)
+            log.warning("bytes_gone", path=source.path, start=unread[0][0], end=unread[-1][1])
         self._end(source)
 
     def give_up_again(self, source: Source) -> None:
@@ -601,6 +600,9 @@ class Catalogue:
             self._copies.setdefault(original, set()).add(found.path)
             self.passed_over[found.path] = "copy"
             return None
+        if original is not None and self._has_moved_on(original, candidate):
+            self.archives.offer(found, now)
+            return None
         if original is not None:
             return self._continue_in(original, candidate, rule, now, now_ms)
         passed_over = self._passed_over(candidate)
@@ -746,6 +748,11 @@ class Catalogue:
         if source is None or source.superseded or source.rest_since is not None:
             return False
         return self._descriptors.holds(source) or source.missing_since is None
+
+    def _has_moved_on(self, number: int, archive: Candidate) -> bool:
+        """Did an outcome move the checkpoint while the archive was looked through?"""
+        at = self._ledger.sources[number].acknowledged
+        return number not in self.sources and at <= archive.size and at not in archive.before
 
     def _continue_in(
         self, number: int, candidate: Candidate, rule: LogRule, now: float, now_ms: int
@@ -962,7 +969,7 @@ class Catalogue:
                     source.held.add(batch)
                     start = max(span.start, record.acknowledged)
                     ahead.append((start, span.end, resumes.get((span.source, span.end))))
-        source.settled_ahead.extend(sorted(ahead, key=lambda each: each[:2]))
+        source.pass_over(ahead)
 
     def _finish(self, source: Source) -> None:
         if source.nul_skipped_from is not None:

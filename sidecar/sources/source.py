@@ -204,6 +204,29 @@ class Source:
         if self.tail and anchor not in self.anchors[-1:]:
             self.anchors = [*self.anchors[1 - MOST_ANCHORS :], anchor]
 
+    def pass_over(self, ranges: list[tuple[int, int, Resume | None]]) -> None:
+        """Read none of these, which lie behind the position. What overlaps is one range: two
+        requests that a dead member noted may have bytes in common."""
+        for start, end, resume in sorted(ranges, key=lambda each: each[:2]):
+            if self.settled_ahead and start < self.settled_ahead[-1][1]:
+                first, last, _ = self.settled_ahead[-1]
+                if end > last:
+                    self.settled_ahead[-1] = (first, end, resume)
+            else:
+                self.settled_ahead.append((start, end, resume))
+
+    def pass_all(self) -> list[tuple[int, int]]:
+        """Go to the end without reading; gives what of it nobody has sent or settled."""
+        unread = []
+        for start, end, _ in [*self.settled_ahead, (self.size, self.size, None)]:
+            if start > self.position:
+                unread.append((self.position, start))
+            self.position = max(self.position, end)
+        self.settled_ahead.clear()
+        self.seen_to = self.position
+        self.tail = b""
+        return unread
+
     @property
     def read_out(self) -> bool:
         """Was it read to the very end, and its file deleted since?"""

@@ -32,20 +32,20 @@ def sidecar_over(
 
 def processor_seconds(sidecar: RunningSidecar) -> float:
     """User and system time of the process so far."""
-    fields = Path(f"/proc/{_pid(sidecar)}/stat").read_text().rpartition(") ")[2].split()
+    fields = Path(f"/proc/{process_id(sidecar)}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def most_memory(sidecar: RunningSidecar) -> float:
     """The largest resident set so far, in MiB."""
-    for line in Path(f"/proc/{_pid(sidecar)}/status").read_text().splitlines():
+    for line in Path(f"/proc/{process_id(sidecar)}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return 0.0
 
 
 def open_files(sidecar: RunningSidecar) -> int:
-    return len(list(Path(f"/proc/{_pid(sidecar)}/fd").iterdir()))
+    return len(list(Path(f"/proc/{process_id(sidecar)}/fd").iterdir()))
 
 
 def seconds_until(condition: Callable[[], object], patience: float = 300.0) -> float:
@@ -58,6 +58,6 @@ def seconds_until(condition: Callable[[], object], patience: float = 300.0) -> f
     return time.monotonic() - began
 
 
-def _pid(sidecar: RunningSidecar) -> int:
+def process_id(sidecar: RunningSidecar) -> int:
     assert sidecar.process is not None
     return sidecar.process.pid

@@ -20,6 +20,7 @@ from sidecar import bootstrap
 from sidecar.delivery.destination import Destination
 from sidecar.health import Vitals
 from sidecar.model.stream_names import Surroundings
+from sidecar.registry.heartbeat import Fence
 from sidecar.registry.members import Member
 from sidecar.settings import Settings
 from sidecar.sources.source import Source
@@ -90,7 +91,7 @@ class Shipping:
 
     It reads `volume`/logs/**/*.log unless `settings` say otherwise (top-level keys of the
     configuration; `entry` are more keys of the one `logs` entry). `descriptors` bounds the files
-    that may be open at once; `hears` lets the real watch listen.
+    that may be open at once; `hears` lets the real watch listen; `task` is whose sidecar it is.
     """
 
     def __init__(
@@ -101,14 +102,18 @@ class Shipping:
         entry: dict[str, Any] | None = None,
         descriptors: int | None = None,
         hears: bool = False,
+        task: str = "task",
         **settings: Any,
     ) -> None:
         self.volume = volume
+        self.task = task
         self.logs = volume / "logs"
         self.fake = FakeDestination(lambda: int(time.time() * 1000))
         self.destination: Destination = destination or self.fake
         self.settings = Settings.model_validate(_settings(volume, entry or {}) | settings)
         self.now = time.monotonic()
+        self.beats = True
+        """Does its heartbeat work?"""
         self._descriptors = descriptors
         self._hears = hears
         self._begin()
@@ -128,6 +133,8 @@ class Shipping:
         """One step of the pump, `seconds` after the last one; then the outcomes come in."""
         self.now += seconds
         self.board.wanted = True
+        if self.beats:
+            self.fence.proved(self.now)
         self.shipper.run_once(self.now)
         deadline = time.monotonic() + PATIENCE
         artifacts, delivery = self.shipper.intake.artifacts, self.shipper.delivery
@@ -221,9 +228,10 @@ class Shipping:
         self.vitals = Vitals(self.now)
         self.wake = _Impatient()
         self.board = StatusBoard(self.wake.set)
-        self.member = Member.join(self.settings.state_dir, "task")
+        self.member = Member.join(self.settings.state_dir, self.task)
         # Whatever happens in a life, it begins later than the one before it.
         self.now += STEP_SECONDS
+        self.fence = Fence(lambda: self.now)
         most = self._descriptors or bootstrap.MOST_DESCRIPTORS
         with (
             mock.patch.object(bootstrap, "_most_descriptors", return_value=most),
@@ -232,12 +240,13 @@ class Shipping:
             self.shipper = bootstrap.build(
                 self.settings,
                 member=self.member,
-                where=Surroundings(task="task", family="", revision="", az="", hostname="host"),
+                where=Surroundings(self.task, family="", revision="", az="", hostname="host"),
                 destination=self.destination,
                 board=self.board,
                 vitals=self.vitals,
                 totals=self.totals,
                 wake=self.wake,
+                fence=self.fence,
             )
         if not self._hears:
             self.shipper.intake.watch = cast(Watch, Deaf())
@@ -246,10 +255,13 @@ class Shipping:
         with mock.patch.object(self.shipper, "_clock", self._tick):
             status = self.shipper.drain()
         self._is_drained = True
+        self.member.hand_over()
         return status
 
     def _tick(self) -> float:
         self.now += STEP_SECONDS / 2
+        if self.beats:
+            self.fence.proved(self.now)
         return self.now
 
     def _die(self) -> None:

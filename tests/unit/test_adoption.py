@@ -142,3 +142,21 @@ def test_c02_intents_of_a_source_we_know_better_come_along() -> None:
         ranges = sorted(span[:3] for each in ours.intents.values() for span in each.spans)
         assert ranges == [(number, 30, 40), (number, 40, 50)]
         assert all(each.sources == (number,) for each in ours.intents.values())
+
+
+def test_c02_what_an_earlier_take_over_found_out_is_not_asked_again() -> None:
+    """A dead member's folder that could not be removed is taken over once more, after its request
+    was resolved: that request is not unknown again, in either order of take-over.
+
+    Catches: an inquiry whose events were acknowledged meanwhile, and are sent a second time.
+    """
+    dead = fold([claimed(1), intent(1, (1, 0, 10))])
+    found: list[Entry] = [claimed(1), intent(1, (1, 0, 10)), delivered(1, 0, 10, batch=1)]
+    again: list[Entry] = [claimed(1), intent(1, (1, 0, 10)), Settled(1, ()), delivered(1, 0, 10)]
+    for resolved in (found, again):
+        for order in ([dead, fold(resolved)], [fold(resolved), dead]):
+            ledger = Ledger()
+            for other in order:
+                adopt(ledger, other)
+            assert [record.acknowledged for record in ledger.sources.values()] == [10]
+            assert ledger.intents == {}

@@ -87,14 +87,17 @@ def test_c02_what_was_under_way_is_stored_once(
     assert destination.counts(GROUP, "a.log") == once.counts(GROUP, "a.log")
 
 
-def test_c02_other_ranges_go_on_meanwhile(tmp_path: Path) -> None:
-    """What comes after an unknown range is delivered at once, and the range itself later, once.
+@pytest.mark.parametrize("mode", ["auto", "arrival"])
+def test_c02_other_ranges_go_on_meanwhile(tmp_path: Path, mode: str) -> None:
+    """What comes after an unknown range is delivered at once, and the range itself later, once,
+    with the time it was sent with at first: the stream shows it in its place.
 
-    Catches: a source that waits for its unknown ranges.
+    Catches: a source that waits for its unknown ranges; a new time of arrival.
     """
     destination = Asked()
     path = tmp_path / "logs" / "a.log"
-    settings = settings_for(tmp_path)
+    logs = [{"include": [f"{tmp_path}/logs/*.log"], "timestamp": mode}]
+    settings = settings_for(tmp_path, logs=logs)
     shipped_before(settings, destination, path, "before\n")
     killed_under_way(settings, destination, "request", lambda: append(path, "unknown\n"))
     append(path, "after\n")
@@ -107,7 +110,7 @@ def test_c02_other_ranges_go_on_meanwhile(tmp_path: Path) -> None:
         sidecar.ship()
         assert sidecar.totals.possible_duplicates == 0
 
-    assert destination.counts(GROUP, "a.log") == Counter(["before", "unknown", "after"])
+    assert destination.messages(GROUP, "a.log") == ["before", "unknown", "after"]
 
 
 def test_c02_equal_line_acknowledged_by_an_earlier_life_proves_nothing(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +20,8 @@ GROUP = "/ecs/reports"
 class Fleet:
     """Starts sidecars by their task's id; ends them all with the block.
 
-    `entry` are more keys of the one `logs` entry, `settings` more top-level keys.
+    `entry` are more keys of the one `logs` entry, `settings` more top-level keys, `environment`
+    more variables.
     """
 
     def __init__(
@@ -29,12 +30,13 @@ class Fleet:
         cloudwatch: StrictCloudWatch,
         *,
         entry: dict[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
         self.volume = volume
         self.logs = volume / "logs"
         self.members: dict[str, RunningSidecar] = {}
-        self._cloudwatch = cloudwatch
+        self._environment = cloudwatch.environment() | dict(environment or {})
         self._settings = {
             "state_dir": str(volume / "state"),
             "log_group": GROUP,
@@ -62,7 +64,7 @@ class Fleet:
         """
         folder = self.volume.parent / task
         folder.mkdir(exist_ok=True)
-        environment = self._cloudwatch.environment() | {"SIDECAR_LOG_LEVEL": "debug"}
+        environment = self._environment | {"SIDECAR_LOG_LEVEL": "debug"}
         member = RunningSidecar(folder, self._settings | {"task": task}, environment)
         member._command[:3] = [sys.executable, "-m", module]
         self.members[task] = member
