@@ -34,11 +34,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """A lease, a grace and a reconnection take their time, on one slow processor.
 
     Of what was asked for this guest keeps its share. Tests of one file take alike, so they are
-    dealt out in turn.
+    dealt out in turn, the longest first.
     """
     minutes = config.getoption("soak_minutes")
     for item in items:
         item.add_marker(pytest.mark.timeout(TEST_SECONDS + 60.0 * minutes))
+    items.sort(key=lambda item: "soak" not in item.name)
     number, shares = map(int, config.getoption("share").split("/"))
     kept = items[number - 1 :: shares]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
