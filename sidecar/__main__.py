@@ -1,6 +1,7 @@
 """The command line: parse, call, exit status. Each command is imported when it is asked for."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ _URL = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. What a person can mend is one line on stderr."""
     options = _parser().parse_args(arguments)
+    _take_any_name()
     try:
         status = _call(options)
         sys.stdout.flush()
@@ -38,6 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_INTERRUPTED)
     return status
+
+
+def _take_any_name() -> None:
+    """A file name that is not UTF-8 is printed with its bytes escaped, and ends no command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _call(options: argparse.Namespace) -> int:

@@ -168,6 +168,8 @@ class Reconciler:
             inquiry.least = min(inquiry.least, other.least)
             inquiry.greatest = max(inquiry.greatest, other.greatest)
             inquiry.until = max(inquiry.until, other.until)
+        # Now: until its turn to read comes, the history may be far on.
+        self._compare(inquiry)
         self._inquiries.append(inquiry)
 
     def step(self, now: float) -> list[Resolution]:
@@ -210,8 +212,6 @@ class Reconciler:
             return
         # A reading that has begun is finished first: what it shows should be of one moment.
         inquiry = min(waiting, key=lambda each: (each.reading is None, each.due))
-        if inquiry.comparison is None:
-            self._compare(inquiry)
         if inquiry.reading is None:
             inquiry.reading, inquiry.token, inquiry.began = Counter(), None, now
             inquiry.shown_to = NOTHING_SHOWN

@@ -6,6 +6,7 @@ holds events that are not known any more. What reaches below that cannot be reco
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -34,19 +35,25 @@ class History:
     batches: dict[int, BatchStored] = field(default_factory=dict)
     ends: dict[Stream, int] = field(default_factory=dict)
     _events: int = field(default=0, repr=False, compare=False)
+    _of_stream: Counter[Stream] = field(default_factory=Counter, repr=False, compare=False)
 
     def add(self, stored: BatchStored) -> None:
         """Remember a batch that is acknowledged."""
         self.discard(stored.batch)
         self.batches[stored.batch] = stored
         self._events += stored.count
+        self._of_stream[stored.group, stored.stream] += 1
         while self._events > MOST_EVENTS:
-            self._forget(next(iter(self.batches.values())))
+            self._forget(self._least_wanted())
 
     def discard(self, batch: int) -> None:
         """The number is a new batch's now, or it was never stored."""
         if (stored := self.batches.pop(batch, None)) is not None:
             self._events -= stored.count
+            stream = stored.group, stored.stream
+            self._of_stream[stream] -= 1
+            if not self._of_stream[stream]:
+                del self._of_stream[stream]
 
     def end(self, stream: Stream, timestamp: int) -> None:
         """What the stream holds up to here is not known."""
@@ -82,6 +89,13 @@ class History:
         for (group, stream), timestamp in self.ends.items():
             yield HistoryEnds(group, stream, timestamp)
         yield from self.batches.values()
+
+    def _least_wanted(self) -> BatchStored:
+        """The oldest of those that are not their stream's last: the next batch of a stream that has
+        been slow may begin with the timestamp that its last one ended with."""
+        batches = self.batches.values()
+        followed = (each for each in batches if self._of_stream[each.group, each.stream] > 1)
+        return next(followed, next(iter(batches)))
 
     def _forget(self, stored: BatchStored) -> None:
         self.discard(stored.batch)

@@ -24,3 +24,12 @@ def loads(text: bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return json.loads(text)
+
+
+def shown(value: object) -> bytes:
+    """JSON for people and their tools, as UTF-8: what is no text in a file name is a `?`."""
+    try:
+        return orjson.dumps(value, default=str)
+    except TypeError:
+        text = json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")

@@ -116,7 +116,7 @@ class Inspection:
             self._ask()
             self._note(self._carry, self._size)
         assert self._known is not None
-        record, outdated = chosen(self._known, self._size, self._head, self._before)
+        record, outdated = chosen(self.found, self._known, self._size, self._head, self._before)
         return Candidate(
             found=self.found,
             inode=self._seen.st_ino,

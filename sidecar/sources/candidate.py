@@ -71,7 +71,7 @@ def examine(
         wanted = {record.acknowledged for record in known}
         wanted.update(*(trace.offsets() for trace in traces))
         before = {at: _bytes_before(descriptor, at) for at in wanted if at <= seen.st_size}
-        record, outdated = chosen(known, seen.st_size, head, before)
+        record, outdated = chosen(found, known, seen.st_size, head, before)
         return Candidate(
             found=found,
             inode=seen.st_ino,
@@ -89,18 +89,32 @@ def examine(
 
 
 def chosen(
-    known: Sequence[SourceRecord], size: int, head: bytes, before: Mapping[int, bytes]
+    found: Found,
+    known: Sequence[SourceRecord],
+    size: int,
+    head: bytes,
+    before: Mapping[int, bytes],
 ) -> tuple[SourceRecord | None, tuple[SourceRecord, ...]]:
-    """Which of the records speaks of this content, as far as it was read, and which do not."""
+    """Which of the records speaks of this content, as far as it was read, and which do not.
+
+    One that knows no content, of a file that was empty, speaks of its own names alone: its number
+    may be any other file's by now.
+    """
     record = None
     for each in known:
         if size < each.acknowledged:
             continue
-        if each.fingerprint is not None and not each.fingerprint.matches(head):
-            continue
-        if each.marker.matches(before[each.acknowledged]):
+        if each.fingerprint is None:
+            if record is None and shares_a_name(each, found):
+                record = each
+        elif each.fingerprint.matches(head) and each.marker.matches(before[each.acknowledged]):
             record = each
     return record, tuple(other for other in known if other is not record)
+
+
+def shares_a_name(record: SourceRecord, found: Found) -> bool:
+    """Has the file found a name that the source had, or one that a rotation made of it?"""
+    return not {found.path, found.base}.isdisjoint((record.path, record.claim.path))
 
 
 def numbers_differ(found: Found, inode: int) -> bool:

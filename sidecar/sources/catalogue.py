@@ -33,14 +33,21 @@ from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.ownership import Ownership, Wanted
 from sidecar.model.stream_names import Surroundings
 from sidecar.sources.archives import Archives
-from sidecar.sources.candidate import Candidate, examine, last_line_start, numbers_differ
-from sidecar.sources.copies import Likeness, beside, has_changed, likeness
+from sidecar.sources.candidate import (
+    Candidate,
+    examine,
+    last_line_start,
+    numbers_differ,
+    shares_a_name,
+)
+from sidecar.sources.copies import Likeness, beside, goes_on, has_changed, likeness
 from sidecar.sources.departed import Departed
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
 from sidecar.sources.kin import Kin
 from sidecar.sources.last_names import LastNames
 from sidecar.sources.looks import Looks
+from sidecar.sources.opening import OPEN_AND_CLOSE
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
 from sidecar.sources.siblings import generation
@@ -184,7 +191,7 @@ class Catalogue:
         unknown = []
         looked_at = []
         for each in found:
-            source = self._by_inode.get((each.root, each.inode))
+            source = self._with_number(each, each.inode, now)
             if source is not None and source.over and self._is_its_archive(source, each):
                 self._seen_at(source, each, now)
             elif source is None or source.over:
@@ -226,7 +233,8 @@ class Catalogue:
         sources = []
         for candidate in candidates:
             traces = self._traces_of(candidate.found, candidate.head)
-            if candidate.record is None and len(traces) > len(candidate.traces):
+            tells_more = len(traces) > len(candidate.traces)
+            if tells_more and (candidate.record is None or candidate.record.claim.start):
                 again = self._examined(candidate.found)
                 if again is None or not self._is_what_was_found(again):
                     continue
@@ -440,6 +448,31 @@ class Catalogue:
             return False
         return (seen.st_size, seen.st_mtime_ns) == source.archive
 
+    def _with_number(self, found: Found, inode: int, now: float) -> Source | None:
+        """The source whose file has this number, unless it is another file's by now: a number is
+        given away as soon as its file is deleted and closed, as after each compression."""
+        source = self._by_inode.get((found.root, inode))
+        if source is None or source.over or self._is_its_file(source, found):
+            return source
+        log.debug("number_used_again", path=source.path, by=found.path)
+        self._let_go_names(source)
+        self._lost_name(source, now)
+        return None
+
+    def _is_its_file(self, source: Source, found: Found) -> bool:
+        """Does a file with the source's number hold its content, under whatever name?"""
+        if found.path == source.path:
+            return True  # what it holds is looked at when it is read
+        if source.archive is not None:
+            return self._is_its_archive(source, found)
+        is_open = self._descriptors.holds(source)
+        if source.record.fingerprint is None:
+            return is_open or shares_a_name(source.record, found)
+        self._budget.spend(OPEN_AND_CLOSE)
+        # What was read last of an open one may be overwritten: that is for its next turn to tell.
+        position, tail = (0, b"") if is_open else (source.position, source.tail)
+        return goes_on(found.path, source.record, position, tail)
+
     def _seen_at(self, source: Source, found: Found, now: float) -> None:
         if found.path == source.path:
             source.missing_since = None
@@ -575,7 +608,7 @@ class Catalogue:
 
     def _admit_one(self, candidate: Candidate, now: float, now_ms: int) -> Source | None:
         found = candidate.found
-        live = self._by_inode.get((found.root, candidate.inode))
+        live = self._with_number(found, candidate.inode, now)
         if live is not None and live.over and candidate.record is not live.record:
             self._forget(live, now)
         elif live is not None:
@@ -590,8 +623,21 @@ class Catalogue:
         rule = self._rules[found.rule.number]
         self._set_aside_outdated(candidate, now)
         self._dormant.pop((found.root, candidate.inode), None)
+        rest_of = self._left_to_short_copy(candidate)
+        if rest_of is not None:
+            assert candidate.record is not None
+            self._expire(candidate.record.source)
+            unread = replace(candidate, record=None)
+            return self._continue_in(rest_of, unread, rule, now, now_ms)
         if candidate.record is not None:
             return self._add(candidate.record, candidate, rule, now)
+        return self._admit_unknown(candidate, rule, now, now_ms)
+
+    def _admit_unknown(
+        self, candidate: Candidate, rule: LogRule, now: float, now_ms: int
+    ) -> Source | None:
+        """A file that no record is of: a copy, an archive, or new."""
+        found = candidate.found
         if self._is_of_finished(candidate):
             self.passed_over[found.path] = "copy"
             return None
@@ -641,15 +687,32 @@ class Catalogue:
 
     def _original_of(self, candidate: Candidate) -> int | None:
         """The source whose content the file holds, wherever that one is now."""
+        original: SourceRecord | None = None
         for trace in candidate.traces:
-            if trace.source not in self._ledger.sources:
+            record = self._ledger.sources.get(trace.source)
+            if record is None:
+                continue
+            if original is not None and trace.position >= original.claim.start:
                 continue
             kinship = trace.kinship(
                 candidate.head, candidate.size, candidate.before, whole=candidate.whole
             )
-            if kinship is not Kinship.NONE:
-                return trace.source
-        return None
+            if kinship is Kinship.GOES_ON or (original is None and kinship is Kinship.READ):
+                original = (
+                    record  # or, for one that began as a short copy, what that one left to it
+                )
+        return None if original is None else original.source
+
+    def _left_to_short_copy(self, candidate: Candidate) -> int | None:
+        """The source that an earlier run had read further than this known copy of it reaches, and
+        not delivered: what the copy holds of it is read there after all."""
+        copy = candidate.record
+        if copy is None or not copy.claim.start:
+            return None
+        number = self._original_of(candidate)
+        if number is None or number in self.sources:
+            return None
+        return number if self._ledger.sources[number].acknowledged < copy.claim.start else None
 
     def _is_copy(self, found: Found) -> bool:
         """Is it, perhaps, a copy of a living source, which says nothing new as long as it lives?"""
@@ -691,7 +754,7 @@ class Catalogue:
             return []
         unknown = []
         for found in siblings:
-            known = self._by_inode.get((found.root, found.inode))
+            known = self._with_number(found, found.inode, now)
             if known is not None and (not known.over or self._is_its_archive(known, found)):
                 continue
             if found.compressed:
@@ -705,15 +768,29 @@ class Catalogue:
         traces = []
         for number in self._kin.of(found.base or found.path):
             record = self._ledger.sources.get(number)
-            if record is None or record.fingerprint is None or not record.fingerprint.length:
+            if record is None or not (found.compressed or self._is_truncated(record)):
                 continue
-            if not (found.compressed or self._is_truncated(record)):
+            if record.fingerprint is None:
+                self._learn_head(number)
+            if record.fingerprint is None or not record.fingerprint.length:
                 continue
             known = len(head) >= record.fingerprint.length
             if known and not record.fingerprint.matches(head):
                 continue
             traces.append(self._trace(record))
         return sorted(traces, key=lambda trace: trace.position, reverse=True)
+
+    def _learn_head(self, number: int) -> None:
+        """A source that was not read yet, for want of room say, may be open all the same, and will
+        be read: its archive holds nothing new."""
+        source = self.sources.get(number)
+        held = self._descriptors.held(source) if source is not None else None
+        if source is None or held is None:
+            return
+        try:
+            self.fingerprint(source, os.pread(held, FULL, 0))
+        except OSError:
+            return  # its next turn tells
 
     def _is_truncated(self, record: SourceRecord) -> bool:
         """Did its file lose its content, so that a file like it is a copy and no new one?"""

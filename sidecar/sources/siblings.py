@@ -1,5 +1,6 @@
 """Which names a rotation gives to a file: NAME.N, NAME-DATE and NAME.DATE, each also .gz.
 
+NAME-DATE.backup is what logrotate makes of a file that was there before it could create it.
 NAME.gz is a sibling too: files that have a date in their name are compressed without a rotation.
 """
 
@@ -12,7 +13,9 @@ from typing import Literal
 COMPRESSED = ".gz"
 
 _DATE = r"\d{4}-?\d{2}-?\d{2}(?:[-_T.]?\d{2}(?:[-:_.]?\d{2}){0,2}|-\d{10})?"
-_ROTATED = re.compile(rf"(?P<name>.+?)(?:\.\d{{1,6}}|[-.]{_DATE}(?:\.\d{{1,6}})?)(?P<gz>\.gz)?\Z")
+_ROTATED = re.compile(
+    rf"(?P<name>.+?)(?:\.\d{{1,6}}|[-.]{_DATE}(?:\.\d{{1,6}}|\.backup)?)(?P<gz>\.gz)?\Z"
+)
 
 Rotated = Literal["auto", "off"] | tuple[str, ...]
 

@@ -7,8 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from sidecar.model import json_text
 from sidecar.web.status_board import shortened
 
 _TEMPLATE = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
@@ -30,10 +29,12 @@ def render(status: dict[str, Any]) -> bytes:
     """The page with `status` as its first contents, as text for browsers without scripts."""
     first = shortened(status, SOURCES_SHOWN)
     # In a script element only "<" could end it; JSON may always write it as an escape.
-    text = orjson.dumps(first, default=str).decode().replace("<", "\\u003c")
+    text = json_text.shown(first).decode().replace("<", "\\u003c")
     # One pass: a path that happens to hold a placeholder's text stays a path.
     parts = {"@FIRST_STATUS@": text, "@PLAIN@": _plain(first)}
-    return re.sub("|".join(parts), lambda found: parts[found[0]], _TEMPLATE).encode()
+    return re.sub("|".join(parts), lambda found: parts[found[0]], _TEMPLATE).encode(
+        "utf-8", "replace"
+    )
 
 
 def _plain(status: dict[str, Any]) -> str:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
 from sidecar.health import Vitals
+from sidecar.model import json_text
 from sidecar.telemetry import Totals
 from sidecar.web import page
 from sidecar.web.metrics import Exposition
@@ -120,11 +119,9 @@ def _comes_from_another_site(headers: Mapping[str, str]) -> bool:
 
 
 def _not_allowed(methods: str) -> Answer:
-    body = orjson.dumps(
-        {"error": f"this address takes {methods}"}, option=orjson.OPT_APPEND_NEWLINE
-    )
+    body = json_text.shown({"error": f"this address takes {methods}"}) + b"\n"
     return Answer(405, body, headers={"Allow": methods})
 
 
 def _json(status: int, document: dict[str, Any]) -> Answer:
-    return Answer(status, orjson.dumps(document, default=str, option=orjson.OPT_APPEND_NEWLINE))
+    return Answer(status, json_text.shown(document) + b"\n")

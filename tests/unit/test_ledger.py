@@ -237,6 +237,23 @@ def test_c02_the_history_is_bounded_and_says_where_it_ends() -> None:
     assert history.reaches(("/g", "t"), 0)
 
 
+def test_c02_the_last_batch_of_a_slow_stream_is_remembered() -> None:
+    """However much goes to other streams: the slow one's next batch may begin with the timestamp
+    its last one ended with, and what is unknown of it can be told all the same.
+
+    Catches: letting the oldest batch go, whosever it is.
+    """
+    history = History()
+    slow = BatchStored(1, "/g", "slow", 100, 200, 10, 0, "")
+    history.add(slow)
+    for number in range(2, 8):
+        busy = replace(slow, stream="busy", batch=number, count=MOST_EVENTS // 2)
+        history.add(replace(busy, least=100 * number, greatest=100 * number + 50))
+    assert set(history.batches) == {1, 7}
+    assert history.reaches(("/g", "slow"), 200)
+    assert not history.reaches(("/g", "busy"), 600)
+
+
 def test_c06_ends_of_many_streams_are_bounded() -> None:
     """Of the streams longest ago only one end is kept for all. Catches: an entry a past stream."""
     history = History()

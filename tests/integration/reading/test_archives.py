@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -137,6 +138,26 @@ def test_r10_archive_of_what_was_read_is_not_shipped(tmp_path: Path, log: Path, 
             sidecar.restart(clean=clean)
         sidecar.pass_time(12)
         assert sidecar.messages("app.log") == [*lines("a", LONG), "new", "newer"]
+
+
+def test_r10_archive_of_a_file_that_is_open_and_not_read_yet(tmp_path: Path, log: Path) -> None:
+    """A file that was empty when it was found and could not be read since, for want of room, is
+    read through its descriptor; its archive, which came meanwhile, holds nothing new.
+
+    Catches: comparing an archive with those sources only of which something was read.
+    """
+    append(log, [])
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        assert str(log) in sidecar.open_files()
+        with mock.patch.object(sidecar.shipper, "_has_room", return_value=False):
+            append(log, lines("a", LONG))
+            compress(rotate(log))
+            append(log, ["after"])
+            for _ in range(30):
+                sidecar.step()
+        sidecar.pass_time(5)
+        assert sidecar.messages("app.log") == [*lines("a", LONG), "after"]
 
 
 def test_r10_unfinished_archive_waits(tmp_path: Path, log: Path) -> None:

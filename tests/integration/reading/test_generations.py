@@ -237,6 +237,31 @@ def test_r04_rotated_name_in_and_out_of_the_globs(
         assert sidecar.messages("app.log") == lines("a", 3) + lines("rest", 3) + lines("b", 3)
 
 
+@pytest.mark.parametrize("down", [False, True])
+def test_r04_what_logrotate_moves_aside_before_it_creates(
+    tmp_path: Path, log: Path, down: bool
+) -> None:
+    """Where the writer made its new file before logrotate did, logrotate moves that one to
+    NAME-DATE.backup: its lines arrive, in their order.
+
+    Catches: leaving that name alone.
+    """
+    append(log, ["one"])
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        if down:
+            sidecar.stop()
+        rotate(log)
+        append(log, ["two"])
+        log.rename(log.with_name("app.log-2026112707.backup"))
+        append(log, ["three"])
+        if down:
+            sidecar.start()
+        sidecar.pass_time(5)
+        assert sidecar.messages("app.log") == ["one", "two", "three"]
+        assert sidecar.streams() == ["app.log"]
+
+
 def test_r04_rotated_into_another_directory(tmp_path: Path, log: Path) -> None:
     """A file renamed to where nothing is matched is read to its end through its descriptor.
 

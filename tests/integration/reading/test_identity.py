@@ -175,6 +175,42 @@ def test_i03_inode_used_again(
 
 
 @pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("first", [[], lines("old", 3)], ids=["empty", "read"])
+@pytest.mark.parametrize("count", [1, 60])
+def test_i03_inode_used_again_beside_a_new_file_of_the_old_name(
+    tmp_path: Path, logs: Path, down: bool, first: list[str], count: int
+) -> None:
+    """Where logrotate deletes what it compressed, the number goes to the next new file beside it,
+    and the old name is another file's at once: each file's lines are in the stream of its own name.
+
+    Catches: taking a number under another name for a rename, without a look at what it holds.
+    """
+    old, new = logs / "a.log", logs / "b.log"
+    append(old, first)
+    with Shipping(tmp_path, entry=ARRIVAL, descriptors=1) as sidecar:
+        sidecar.settle()
+        inode = old.stat().st_ino
+        append(logs / "z.log", ["takes the only descriptor, which would keep the number in use"])
+        while str(old) in sidecar.open_files():
+            sidecar.step()
+        if down:
+            sidecar.stop()
+        kept = tmp_path / "kept"
+        os.link(old, kept)
+        old.unlink()
+        append(old, ["again"])
+        os.truncate(kept, 0)
+        kept.rename(new)
+        append(new, lines("new", count))
+        assert new.stat().st_ino == inode
+        if down:
+            sidecar.start()
+        sidecar.pass_time(12)
+        assert sidecar.messages("a.log") == [*first, "again"]
+        assert sidecar.messages("b.log") == lines("new", count)
+
+
+@pytest.mark.parametrize("down", [False, True])
 @pytest.mark.parametrize("growing", [False, True])
 def test_i04_moved_between_directories(
     tmp_path: Path, logs: Path, down: bool, growing: bool

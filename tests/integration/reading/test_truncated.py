@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import time
@@ -296,6 +297,49 @@ def test_t02_short_copy_is_told_after_a_restart(tmp_path: Path, log: Path, clean
         sidecar.restart(clean=clean)
         sidecar.pass_time(5)
         assert sidecar.messages("app.log") == [*expected, "new"]
+
+
+@pytest.mark.parametrize("clean", [False, True])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_t02_short_copy_holds_what_was_read_and_not_delivered(
+    tmp_path: Path, log: Path, clean: bool, compressed: bool
+) -> None:
+    """Read, and not delivered for an outage; then the file was copied and truncated, and the copy
+    lacks the last lines that were read. After a restart what the copy holds is delivered, once:
+    also where the copy was compressed meanwhile.
+
+    Catches: taking a copy that is shorter than what was read for one that is delivered.
+    """
+    log.touch()
+    expected = lines("copied " + "x" * 20, LONG)
+    with Shipping(tmp_path, entry=ARRIVAL, drain={"quiet": "200ms", "deadline": "1s"}) as sidecar:
+        append(log, expected[:10])
+        sidecar.settle()
+        sidecar.fake.down = True
+        append(log, expected[10:])
+        for _ in range(5):
+            sidecar.step()
+        copied = log.read_bytes()
+        append(log, late := lines("late", 3))
+        for _ in range(5):
+            sidecar.step()
+        copy = log.with_name("app.log.1")
+        copy.write_bytes(copied)
+        os.truncate(log, 0)
+        append(log, ["new"])
+        for _ in range(30):
+            sidecar.step()
+        sidecar.stop(clean=clean)
+        if compressed:
+            copy.with_name("app.log.1.gz").write_bytes(gzip.compress(copied))
+            copy.unlink()
+        sidecar.fake.down = False
+        sidecar.start()
+        sidecar.pass_time(10)
+        sidecar.restart(clean=clean)
+        sidecar.pass_time(5)
+        stored = [line for line in sidecar.messages("app.log") if line not in late]
+        assert sorted(stored) == sorted([*expected, "new"])
 
 
 @pytest.mark.parametrize("descriptors", [1, 100])

@@ -29,6 +29,16 @@ def test_status_is_what_the_pump_publishes_when_asked(sidecar: Sidecar) -> None:
     assert document["sources"][0]["path"] == "/mnt/efs/logs/a.log"
 
 
+@pytest.mark.parametrize("address", ["/status", "/", "/metrics"])
+def test_a_file_name_that_is_no_utf8_is_shown(sidecar: Sidecar, address: str) -> None:
+    """One file with such a name takes nobody's status away: what is no text in it is a `?`."""
+    sidecar.board.publish(status(source("new-\udcff.log", 5), source("b.log", 50)))
+    reply = sidecar.ask(address)
+    assert reply.status == 200
+    if address != "/metrics":
+        assert "new-?.log" in reply.text
+
+
 def test_status_can_be_short(sidecar: Sidecar) -> None:
     """With `limit`, the sources furthest behind that match, and how many there are."""
     names = [source("a.log", 5), source("b.log", 50), source("web.txt", 99, "stuck")]
