@@ -42,9 +42,10 @@ from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Discovery
 from sidecar.sources.intake import Intake
 from sidecar.sources.looks import Looks
-from sidecar.sources.mounts import Mounts
+from sidecar.sources.mounts import Mounts, mount_mode
 from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.pruning import Pruning
+from sidecar.sources.reach import Reach
 from sidecar.sources.removal import Removal
 from sidecar.sources.storing import Storing
 from sidecar.sources.tailer import Tailer
@@ -240,7 +241,14 @@ def build(
     fence = Fence(lambda: 0.0) if fence is None else fence
     first_start = is_unused(state_dir)
     created = state_created(state_dir, wall)
-    checkpoints = Checkpoints(settings.state_dir, member, totals, now=now, now_ms=int(wall * 1000))
+    checkpoints = Checkpoints(
+        state_dir,
+        member,
+        totals,
+        outlives_host=mount_mode(str(state_dir)).revalidates,
+        now=now,
+        now_ms=int(wall * 1000),
+    )
     log_rules = compiled.log_rules(settings)
     artifact_rules = compiled.artifact_rules(settings)
     budget = Budget(settings.poll.budget, now, alive=lambda: vitals.beat(time.monotonic()))
@@ -313,6 +321,7 @@ def build(
         removal=removal,
         tailer=Tailer(descriptors, looks, totals),
         mounts=mounts,
+        reach=Reach(mounts, budget, str(state_dir), wake.set),
         budget=budget,
         pace=pace,
         totals=totals,

@@ -13,6 +13,7 @@ import structlog
 
 from sidecar import status
 from sidecar.delivery.delivery import Delivery
+from sidecar.delivery.sender import LONGEST_CREATION
 from sidecar.health import Degradation, Vitals
 from sidecar.model.batch import StreamKey
 from sidecar.registry.checkpoints import Checkpoints
@@ -105,10 +106,12 @@ class Shipper:
         for key, portion in self.intake.read(now, now_ms, self._has_room):
             self.delivery.add(key, portion)
             self._send(now, now_ms)
-        for notice in self.intake.artifacts.step(now, now_ms, has_room=self._has_room()):
-            self.delivery.add_manifest(notice.key, notice.message, notice.version, now_ms)
+        if not self.intake.reach.hung:
+            for notice in self.intake.artifacts.step(now, now_ms, has_room=self._has_room()):
+                self.delivery.add_manifest(notice.key, notice.message, notice.version, now_ms)
         self._send(now, now_ms)
-        self.intake.removal.step(now, now_ms)
+        if not self.intake.reach.hung:
+            self.intake.removal.step(now, now_ms)
         self.checkpoints.flush(now)
         self.checkpoints.sync(now, now_ms)
         self._tell(now)
@@ -143,7 +146,8 @@ class Shipper:
         self.delivery.settle(now, self._now_ms())
         left = status.backlog(self.intake, now)
         artifacts = self.intake.artifacts.left()
-        unsettled = left["bytes"] or artifacts or not self.delivery.is_empty
+        hung = self.intake.reach.hung
+        unsettled = left["bytes"] or artifacts or hung or not self.delivery.is_empty
         self.sharing.end(now)
         self.checkpoints.close(now, self._now_ms())
         self._state = "stopped"
@@ -155,6 +159,7 @@ class Shipper:
                 if source.backlog > 0
             ]
             files += [f"{path} (an artifact)" for path in artifacts]
+            files += [f"what is below {mount} (it does not answer)" for mount in hung]
             log.error(
                 "backlog_left",
                 bytes=left["bytes"],
@@ -169,13 +174,23 @@ class Shipper:
     def _send(self, now: float, now_ms: int) -> None:
         """Cut and send what may go; the intents are on the volume before the requests start."""
         self.delivery.cut(now, now_ms)
-        if not self.sharing.fence.is_open:
+        if not self.sharing.fence.is_open or self._intents_wait(now) > 0.0:
             return
         batches = self.delivery.startable(now)
         if batches:
+            began = self._clock()
             self.delivery.intend(batches, now_ms)
-            self.checkpoints.flush(now)
+            self.checkpoints.commit(now)
+            if (took := self._clock() - began) > LONGEST_CREATION:
+                # Who reads the journal must be able to believe when they were sent.
+                self.delivery.intend(batches, self._now_ms(), later=took)
+                self.checkpoints.flush(now)
             self.delivery.send(batches)
+
+    def _intents_wait(self, now: float) -> float:
+        """Seconds for which what is ready waits for company, where an fsync goes before it."""
+        wait = self.checkpoints.intents_wait(now)
+        return 0.0 if wait <= 0.0 or self.delivery.fills_senders else wait
 
     def _has_room(self, key: StreamKey | None = None) -> bool:
         """May more be read, for this stream or for any?
@@ -193,7 +208,7 @@ class Shipper:
     def _is_settled(self) -> bool:
         """Has everything that is to be shipped been shipped?"""
         artifacts = self.intake.artifacts
-        if self.intake.has_unread or not self.delivery.is_empty:
+        if self.intake.has_unread or not self.delivery.is_empty or self.intake.reach.hung:
             return False
         if artifacts.unfinished or artifacts.unsettled():
             return False
@@ -206,7 +221,8 @@ class Shipper:
             return FENCED_STEP_WAIT  # the heartbeat wakes the pump
         # Looks that are due wait for the budget, not for the processor; batches for neither.
         looks = max(self.intake.next_due() - now, self._budget.wait(now))
-        return max(0.0, min(looks, self.delivery.next_due(now), LONGEST_STEP_WAIT))
+        sends = max(self.delivery.next_due(now), self._intents_wait(now))
+        return max(0.0, min(looks, sends, LONGEST_STEP_WAIT))
 
     def _tell(self, now: float, *, at_once: bool = False) -> None:
         degradations = tuple(self._degradations(now))
@@ -240,6 +256,9 @@ class Shipper:
             *self.intake.removal.degradations(),
             *self.sharing.degradations(),
         ]
+        for mount in self.intake.reach.hung:
+            text = f"the volume at {mount} does not answer; its files wait, the others go on"
+            found.append(Degradation("hung", text))
         if self.checkpoints.problem is not None:
             found.append(Degradation("journal", self.checkpoints.problem))
         unreadable = {

@@ -35,7 +35,10 @@ def status(
     now: float,
 ) -> dict[str, Any]:
     """A complete status in the contract's form, and more."""
-    sources = [_source(source, member, now) for source in intake.catalogue.sources.values()]
+    sources = [
+        _source(source, member, now, hangs=intake.reach.hangs(source.record.claim.root))
+        for source in intake.catalogue.sources.values()
+    ]
     sources += [_unreadable(path, problem) for path, problem in intake.catalogue.unreadable.items()]
     pace = intake.pace
     return {
@@ -76,7 +79,7 @@ def status(
     }
 
 
-def _source(source: Source, member: str, now: float) -> dict[str, Any]:
+def _source(source: Source, member: str, now: float, *, hangs: bool) -> dict[str, Any]:
     document: dict[str, Any] = {
         "path": source.path,
         "group": source.key.group,
@@ -85,13 +88,15 @@ def _source(source: Source, member: str, now: float) -> dict[str, Any]:
         "acknowledged": source.record.acknowledged,
         "lag_bytes": source.unsettled,
         "lag_seconds": round(source.lag(now), 3),
-        "state": source.state(now),
+        "state": "stuck" if hangs else source.state(now),
         "owner": member,
         "partial_bytes": source.partial,
     }
     if source.notes:
         document["notes"] = list(source.notes)
-    if source.problem is not None:
+    if hangs:
+        document["problem"] = "its volume does not answer"
+    elif source.problem is not None:
         document["problem"] = source.problem
     return document
 

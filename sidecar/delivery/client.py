@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.config import Config
 
@@ -25,6 +27,10 @@ READ_SECONDS: Final = 15.0
 IDLE_SECONDS: Final = 4.0
 # Making a client costs tens of milliseconds and may ask the host's metadata service.
 RENEW_SECONDS: Final = 2.0
+# A closed connection forgets what the network did not take. Otherwise the kernel of a host that was
+# cut off sends a request of long ago when the link is back, though its process be dead, and it is
+# stored after others have found that it is not.
+FORGET: Final = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class Client:
@@ -116,6 +122,8 @@ class Client:
     def _make(self) -> CloudWatchLogsClient:
         session = open_session(self._region, self._role_arn)
         client = session.client("logs", config=self._config)
+        # There is no setting for it; connections take these options when they are made.
+        cast(Any, client)._endpoint.http_session._socket_options.append(FORGET)
         carrier.attach(client.meta.events)
         client.meta.events.register("before-send.cloudwatch-logs", self._note_sent)
         return client

@@ -126,6 +126,19 @@ class Delivery:
         """Streams that hold anything."""
         return len(self._busy)
 
+    @property
+    def fills_senders(self) -> bool:
+        """Would what is ready keep half of the senders busy, and are they free?"""
+        half = max(1, self._in_flight // 2)
+        if self._in_flight - self._senders.under_way < half:
+            return False
+        ready = 0
+        for queue in self._busy.values():
+            ready += len(queue.ready)
+            if ready >= half:
+                return True
+        return False
+
     def held(self, key: StreamKey) -> int:
         """Bytes of `memory` that this stream takes."""
         queue = self._busy.get(key)
@@ -249,9 +262,13 @@ class Delivery:
         reconciler = self._reconciler
         return reconciler.count >= MOST_PROBES or reconciler.memory > self._most_probed
 
-    def intend(self, batches: list[Batch], now_ms: int) -> None:
-        """Note the requests about to be made; what has no result later has an unknown outcome."""
+    def intend(self, batches: list[Batch], now_ms: int, *, later: float = 0.0) -> None:
+        """Note the requests about to be made; what has no result later has an unknown outcome.
+
+        Once more, so many seconds `later`, where noting them took its time.
+        """
         for batch in batches:
+            batch.sent_at += later
             self._record(intent_of(batch, now_ms, self._boot))
 
     def send(self, batches: list[Batch]) -> None:

@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -148,13 +148,24 @@ class Discovery:
     def next_due(self) -> float:
         return self._agenda.next_due()
 
-    def scan(self, now: float, *, whatever_it_costs: bool = False) -> Changes:
+    def scan(
+        self,
+        now: float,
+        *,
+        whatever_it_costs: bool = False,
+        answers: Callable[[str], bool] = lambda _root: True,
+    ) -> Changes:
         """Scan what is due, the longest overdue first, as far as the budget goes, but one at least:
-        a rotation that is not noticed must not wait for looks to be paid off."""
+        a rotation that is not noticed must not wait for looks to be paid off.
+
+        What lies below a root that does not answer is due again soon.
+        """
         changes = Changes()
         while self._agenda.next_due() <= now:
             path = self._agenda.take()
-            if path in self._directories:
+            if path in self._directories and not answers(self._root_of(path)):
+                self._agenda.put(path, now + max(RETRY_SECONDS, self._pace.hot))
+            elif path in self._directories:
                 self._scan_one(path, now, changes)
             if not whatever_it_costs and not self._budget.has_room(now):
                 break
@@ -165,6 +176,9 @@ class Discovery:
         directory = self._directories.get(os.path.dirname(path))
         if directory is not None:
             directory.names.pop(os.path.basename(path), None)
+
+    def _root_of(self, path: str) -> str:
+        return next((root for root in self.roots if lies_within(path, root)), path)
 
     def _begin(self) -> None:
         self._directories = {root: _Directory() for root in self.roots}

@@ -18,6 +18,7 @@ from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.discovery import LONGEST_ABANDONED_SECONDS, Discovery
 from sidecar.sources.mounts import Mounts
 from sidecar.sources.poll import Budget, Pace
+from sidecar.sources.reach import Reach
 from sidecar.sources.removal import Removal
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Again, Source
@@ -60,6 +61,7 @@ class Intake:
         removal: Removal,
         tailer: Tailer,
         mounts: Mounts,
+        reach: Reach,
         budget: Budget,
         pace: Pace,
         totals: Totals,
@@ -72,6 +74,7 @@ class Intake:
         self.artifacts = artifacts
         self.removal = removal
         self.mounts = mounts
+        self.reach = reach
         self.pace = pace
         self.last_growth = now
         """When a whole line, or a new file, was last found; monotonic seconds."""
@@ -107,8 +110,9 @@ class Intake:
         if self.catalogue.is_new:
             self.catalogue.is_new = self.catalogue.at_first_start = False
             self.artifacts.miss(now)
-        for source in self.catalogue.look_through(now, now_ms):
-            self._give_turn(source)
+        if not self.reach.hung:
+            for source in self.catalogue.look_through(now, now_ms):
+                self._give_turn(source)
         for path in moved_in:
             self.artifacts.touched(path, now, renamed_into_place=True)
 
@@ -137,7 +141,8 @@ class Intake:
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
             self.catalogue.is_behind = self.discovery.next_due() <= now
-            self.catalogue.sweep(now)
+            if not self.reach.hung:
+                self.catalogue.sweep(now)
             self._report_again(now)
 
     def reload(self, logs: Sequence[LogRule], artifacts: Sequence[ArtifactRule]) -> None:
@@ -230,6 +235,9 @@ class Intake:
             if source.over:
                 self._look_later(source, now)
                 continue
+            if not self._answers(source):
+                self._waiting.put(source.id, now + self.pace.hot)
+                continue
             if self._must_wait(source, now, has_room):
                 continue
             if source.again:
@@ -278,7 +286,9 @@ class Intake:
         return min(dues)
 
     def _scan(self, now: float, now_ms: int, *, everything: bool) -> None:
-        changes = self.discovery.scan(now, whatever_it_costs=everything)
+        # The first scan waits for all: what it finds is not what it may miss.
+        answers = _always if self.catalogue.is_new else self.reach.answers
+        changes = self.discovery.scan(now, whatever_it_costs=everything, answers=answers)
         for path in changes.vanished:
             self.catalogue.vanished(path, now)
             self.artifacts.vanished(path, now)
@@ -300,6 +310,9 @@ class Intake:
 
     def _look(self, source: Source, now: float) -> None:
         """Give it a turn; of one that is done with, only see whether it was written to."""
+        if not self._answers(source):
+            self._looks.put(source.id, now + self.pace.hot)
+            return
         if source.over and self.catalogue.has_grown(source):
             self.catalogue.revive(source, now)
         if source.over:
@@ -307,6 +320,9 @@ class Intake:
         else:
             source.ask_server = True
             self._give_turn(source)
+
+    def _answers(self, source: Source) -> bool:
+        return self.reach.answers(source.record.claim.root)
 
     def _look_later(self, source: Source, now: float) -> None:
         """Of a file that is done with: whether it is written to after all; ever more rarely where
@@ -318,6 +334,8 @@ class Intake:
 
     def _cover(self, now: float) -> None:
         """Watch roots that came, and learn what file systems all lie on by now."""
+        if self.reach.hung:
+            return
         waited = now - self._covered_at >= self.pace.hot
         if not self.watch.covers_all and (waited or self.watch.stirred):
             self._covered_at = now
@@ -337,6 +355,8 @@ class Intake:
         for source in self._ready:
             if not self._budget.has_room(now):
                 break
+            if not self._answers(source):
+                continue
             self._budget.spend(1)
             source.ask_server = True
             self._tailer.measure(source, now)
@@ -412,6 +432,10 @@ class Intake:
         totals.lines_split += sum(resume.part == 2 for resume in records.resumes.values())
         for rule, events in records.filtered_events.items():
             totals.count_filtered(rule, events)
+
+
+def _always(_root: str) -> bool:
+    return True
 
 
 def _forget_old_times(records: Records, now_ms: int) -> None:

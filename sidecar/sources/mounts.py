@@ -33,6 +33,8 @@ class Mode:
 
     mode: Literal["watch", "revalidate"]
     reason: str
+    mount: str = ""
+    """Where the file system is mounted; empty where that is not known."""
 
     @property
     def revalidates(self) -> bool:
@@ -45,18 +47,30 @@ def mount_mode(path: str, choice: Choice = "auto", mountinfo: str | None = None)
     A file system that is not known to be this machine's own is asked anew each time: that is
     never wrong, only dearer.
     """
-    if choice != "auto":
-        return Mode(choice, f"poll.mode is {choice}")
     try:
         lines = MOUNTINFO.read_text(errors="surrogateescape") if mountinfo is None else mountinfo
     except OSError as error:
-        return Mode("revalidate", f"{MOUNTINFO} cannot be read: {error.strerror}")
+        reason = f"{MOUNTINFO} cannot be read: {error.strerror}"
+        return Mode("revalidate", reason) if choice == "auto" else _chosen(choice, "")
     mount, kind = _mount_of(os.path.realpath(path), lines)
+    if choice != "auto":
+        return _chosen(choice, mount)
     if OF_THIS_MACHINE.fullmatch(kind):
-        return Mode("watch", f"{kind} at {mount}: this machine's own, inotify sees every write")
+        reason = f"{kind} at {mount}: this machine's own, inotify sees every write"
+        return Mode("watch", reason, mount)
     if not kind:
         return Mode("revalidate", "no mount is known for it")
-    return Mode("revalidate", f"{kind} at {mount}: other hosts may write, inotify does not see it")
+    reason = f"{kind} at {mount}: other hosts may write, inotify does not see it"
+    return Mode("revalidate", reason, mount)
+
+
+def mount_point(path: str) -> str:
+    """Where the file system that holds this path is mounted; empty where that is not known."""
+    return mount_mode(path).mount
+
+
+def _chosen(choice: Literal["watch", "revalidate"], mount: str) -> Mode:
+    return Mode(choice, f"poll.mode is {choice}", mount)
 
 
 class Mounts:
@@ -80,10 +94,14 @@ class Mounts:
 
     def revalidates(self, root: str) -> bool:
         """Must a look below this root ask the server?"""
+        return self.mode(root).revalidates
+
+    def mode(self, root: str) -> Mode:
+        """How this root is looked at, and where it is mounted."""
         mode = self._modes.get(root)
         if mode is None:
             mode = self._modes[root] = mount_mode(root, self._choice)
-        return mode.revalidates
+        return mode
 
 
 def _mount_of(path: str, lines: str) -> tuple[str, str]:

@@ -17,7 +17,8 @@ MEASURED = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak-minutes", type=float, default=0.5, help="how long the soak goes on")
+    parser.addoption("--share", default="1/1", help="run the first of so many shares of the tests")
+    parser.addoption("--soak-minutes", type=float, default=0.5, help="how long it goes on")
     parser.addoption("--soak-seed", type=int, default=random.randrange(10**6))
 
 
@@ -28,11 +29,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[MEASURED] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A lease, a grace and a reconnection take their time, on one slow processor."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A lease, a grace and a reconnection take their time, on one slow processor.
+
+    Of what was asked for this guest keeps its share. Tests of one file take alike, so they are
+    dealt out in turn, the longest first.
+    """
+    minutes = config.getoption("soak_minutes")
     for item in items:
-        soak = 60.0 * item.config.getoption("soak_minutes") if "soak" in item.name else 0.0
-        item.add_marker(pytest.mark.timeout(TEST_SECONDS + soak))
+        item.add_marker(pytest.mark.timeout(TEST_SECONDS + 60.0 * minutes))
+    items.sort(key=lambda item: "soak" not in item.name)
+    number, shares = map(int, config.getoption("share").split("/"))
+    kept = items[number - 1 :: shares]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

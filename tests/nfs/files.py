@@ -53,6 +53,12 @@ def write_at(path: str, offset: int, content: bytes) -> None:
         os.close(descriptor)
 
 
+def sizes(folder: str) -> dict[str, int]:
+    """The files below a folder and how large they are."""
+    found = (path for path in Path(folder).rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.stat().st_size for path in found}
+
+
 def text(lines: Sequence[str]) -> bytes:
     """The lines as they are in a file."""
     return "".join(f"{line}\n" for line in lines).encode()

@@ -1,15 +1,17 @@
 #!/bin/bash
-# Boots a small Linux guest that holds an NFSv4.1 server and two client hosts, and runs this
-# directory's tests in it: guest.sh [pytest's arguments]. Their output goes to stdout, and their exit
-# status is this one's; 125 when there was no guest to run them.
+# Boots small Linux guests that each hold an NFSv4.1 server and two client hosts, and runs this
+# directory's tests in them, a share of the tests in each: guest.sh [pytest's arguments]. Their output
+# goes to stdout, one guest's after the other's, and the exit status is that of the first that failed;
+# 125 when there was no guest to run them.
 #
 # The guest is user-mode Linux, which needs no KVM and no module of this machine's kernel. Its root
 # tree (Debian trixie: Python 3.13, nfs-utils) and its kernel are made once and kept in the cache, a
 # folder for each state of what they are made from. Nothing else is written: the guest has the tree
 # and the checkout read-only, its volume in memory, and ends with the tests.
 #
-# LEASE=15 seconds of NFS lease and grace. SECONDS_AT_MOST=600: no test starts later; whatever hangs
-# then ends with the guest, some minutes after. PIP names the pip that fills the tree.
+# GUESTS=2 at a time: each has one processor, and its tests mostly wait. LEASE=15 seconds of NFS lease
+# and grace. SECONDS_AT_MOST=900: no test starts later; whatever hangs then ends with the guest, some
+# minutes after. PIP names the pip that fills the tree.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,9 +21,11 @@ SUITE=trixie
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/efs-cloudwatch-sidecar/nfs
 PACKAGES=mount,util-linux,kmod,iproute2,procps,nfs-kernel-server,nfs-common,netbase,python3
 KEEP_DAYS=14
-SECONDS_AT_MOST=${SECONDS_AT_MOST:-600}
+SECONDS_AT_MOST=${SECONDS_AT_MOST:-900}
 GUEST_SECONDS=$((SECONDS_AT_MOST + 360))
+GUESTS=${GUESTS:-2}
 PIP=${PIP:-.venv/bin/pip}
+NOTHING_COLLECTED=5 # of pytest's exit statuses
 
 say() { printf 'guest: %s\n' "$*" >&2; }
 fail() { say "$1"; [ -z "${2:-}" ] || tail -n 30 "$2" >&2; exit 125; }
@@ -94,7 +98,7 @@ provide_guest() { # its folder is in $guest afterwards
   flock -u "$lock"
 }
 
-boot() { # with pytest's arguments
+boot() { # with pytest's arguments, in a shell of its own
   run=$(mktemp -d)
   trap 'kill -KILL -- "-$kernel" 2>/dev/null || true; rm -rf "$run"' EXIT
   trap 'exit 143' TERM
@@ -113,14 +117,33 @@ boot() { # with pytest's arguments
   kernel=$!
   tail -n +1 -s 0.1 -f --pid=$kernel "$run/output" &
   # Unlike a command, a wait gives way to a trap.
-  wait $kernel || true
+  wait $kernel || ended=$?
   wait $! || true
-  [ -s "$run/status" ] || fail "the guest ended without a word, or took over $GUEST_SECONDS s" "$run/console"
+  [ -s "$run/status" ] || fail "the guest ended with ${ended:-0} before its tests did (124: after $GUEST_SECONDS s)" "$run/console"
   return "$(cat "$run/status")"
+}
+
+run_shares() { # with pytest's arguments
+  local number status=$NOTHING_COLLECTED ended shares=()
+  outputs=$(mktemp -d)
+  trap 'rm -rf "$outputs"' EXIT
+  trap 'kill "${shares[@]}" 2>/dev/null || true; wait; exit 143' TERM INT
+  for number in $(seq "$GUESTS"); do
+    (boot --share="$number/$GUESTS" "$@") >"$outputs/$number" 2>&1 &
+    shares+=($!)
+  done
+  tail -n +1 -s 0.1 -f --pid="${shares[0]}" "$outputs/1" &
+  for number in $(seq "$GUESTS"); do
+    ended=0
+    wait "${shares[number - 1]}" || ended=$?
+    if [ "$number" = 1 ]; then wait $! || true; else cat "$outputs/$number"; fi
+    [ "$ended" = $NOTHING_COLLECTED ] || { [ "$status" != $NOTHING_COLLECTED ] && [ "$status" != 0 ]; } || status=$ended
+  done
+  return "$status"
 }
 
 [ "$(id -u)" = 0 ] && [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] \
   || fail "the NFS tests need Debian on amd64, and root, to make their guest"
 mkdir -p "$CACHE"
 provide_guest
-boot "$@"
+run_shares "$@"

@@ -20,6 +20,9 @@ VOLUME = Path("/mnt/efs")
 CLOUDWATCH_ADDRESS = "10.78.0.1"
 """The server's address in the network `cloudwatch`, which has nothing to do with the volume's."""
 
+SERVED = Path("/srv/efs")
+"""What the server exports, as it lies on its own disk."""
+
 SERVER_THREADS = 8
 
 Network = Literal["volume", "cloudwatch"]
@@ -87,6 +90,11 @@ class Host:
 
     def close(self) -> None:
         self._hand.shutdown()
+
+
+def on_server(path: Path) -> Path:
+    """Where the server has what its clients see under this path."""
+    return SERVED / path.relative_to(VOLUME)
 
 
 @contextmanager

@@ -99,13 +99,13 @@ def test_m03_soak_each_line_is_shipped_once_whatever_happens(
     Catches: whatever none of the single cases does.
     """
     seed = pytestconfig.getoption("soak_seed")
-    until = time.monotonic() + 60.0 * pytestconfig.getoption("soak_minutes")
     chance = random.Random(seed)
     for host in (a, b):
         a.do(os.makedirs, volume.path(host.name))
     sidecars = [volume.sidecar(host) for host in (a, b, a, b)]
     for sidecar in sidecars:
         sidecar.start()
+    until = time.monotonic() + 60.0 * pytestconfig.getoption("soak_minutes")
     troubles = Troubles(chance, [a, b], sidecars)
     while time.monotonic() < until:
         for host in {a, b} - troubles.cut:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tests.nfs import files
 from tests.nfs.hosts import Host
-from tests.nfs.volume import PATIENCE, Volume
-from tests.support.running_sidecar import wait_for
+from tests.nfs.volume import Volume, eventually
 
 
 def test_l08_a_hole_that_fills_in_later_is_shipped_with_its_content(
@@ -23,7 +22,7 @@ def test_l08_a_hole_that_fills_in_later_is_shipped_with_its_content(
             start = len(files.text(volume.written["w.log"]))
             early, late = (files.text(volume.lines("w.log", 200)) for _ in range(2))
             a.do(files.write_at, path, start + len(early), late)
-            wait_for(lambda seen=start: sidecar.size_of(path) > seen, PATIENCE)
+            eventually(lambda seen=start: sidecar.size_of(path) > seen)
             # It has seen the hole, and sees nothing more until the hole has been filled.
             sidecar.freeze()
             a.do(files.write_at, path, start, early)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.nfs import files
 from tests.nfs.hosts import Host, server_stopped
-from tests.nfs.volume import PATIENCE, HostSidecar, Volume
-from tests.support.running_sidecar import wait_for
+from tests.nfs.volume import Volume
 
 
 def test_m05_nothing_is_lost_while_the_server_is_gone(volume: Volume, a: Host, b: Host) -> None:
@@ -26,35 +23,3 @@ def test_m05_nothing_is_lost_while_the_server_is_gone(volume: Volume, a: Host, b
         volume.wait_until_shipped()
         assert volume.complaints() == []
         assert sidecar.terminate() == 0
-
-
-def test_m05_other_roots_go_on_while_a_volume_hangs(
-    volume: Volume, a: Host, b: Host, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Files elsewhere are shipped while the volume hangs, /status answers and names what is stuck.
-
-    Catches: file-system calls of all roots on one thread.
-    """
-    here = tmp_path_factory.mktemp("local")
-    logs = [{"include": [f"{volume.logs}/**/*.log"]}, {"include": [f"{here}/*.log"]}]
-    volume.write(a, "w.log", 10)
-    files.append(str(here / "local.log"), volume.lines("local.log", 10))
-    with volume.sidecar(b, logs=logs, state_dir=str(here / "state")) as sidecar:
-        volume.wait_until_shipped()
-        b.cut("volume")
-        # Looked at until it hangs: what is cached is answered without the server.
-        volume.write(a, "w.log", 10)
-        wait_for(lambda: stuck(sidecar) == [volume.path("w.log")], PATIENCE)
-        for _ in range(5):
-            files.append(str(here / "local.log"), volume.lines("local.log", 10))
-            volume.wait_until(lambda: not volume.missing("local.log"))
-        b.join()
-        volume.wait_until_shipped()
-        wait_for(lambda: stuck(sidecar) == [], PATIENCE)
-        assert volume.complaints() == []
-        assert sidecar.terminate() == 0
-
-
-def stuck(sidecar: HostSidecar) -> list[str]:
-    """The paths whose file system does not answer."""
-    return [each["path"] for each in sidecar.status()["sources"] if each["state"] == "stuck"]

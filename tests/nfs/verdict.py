@@ -17,16 +17,17 @@ def complaints(
 
 
 def _of_one(written: Sequence[str], stored: Sequence[str]) -> Iterator[str]:
+    expected, found = dict.fromkeys(written), dict.fromkeys(stored)
     lost = Counter(written) - Counter(stored)
     more = Counter(stored) - Counter(written)
-    strange = {line: times for line, times in more.items() if line not in set(written)}
+    strange = {line: times for line, times in more.items() if line not in expected}
     twice = {line: times for line, times in more.items() if line not in strange}
     for what, lines in (("lost", lost), ("twice", twice), ("never written here", strange)):
         if lines:
             yield f"{sum(lines.values())} {what}, first {next(iter(lines))!r}"
-    kept = [line for line in dict.fromkeys(written) if line in set(stored)]
-    came = [line for line in dict.fromkeys(stored) if line in set(written)]
-    for expected, found in zip(kept, came, strict=True):
-        if expected != found:
-            yield f"out of order from {found!r}, where {expected!r} should be"
+    kept = [line for line in expected if line in found]
+    came = [line for line in found if line in expected]
+    for due, here in zip(kept, came, strict=True):
+        if due != here:
+            yield f"out of order from {here!r}, where {due!r} should be"
             break

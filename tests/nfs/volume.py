@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +14,23 @@ from tests.nfs import files
 from tests.nfs.hosts import VOLUME, Host
 from tests.nfs.verdict import complaints
 from tests.support.cloudwatch import StrictCloudWatch
-from tests.support.running_sidecar import RunningSidecar, wait_for
+from tests.support.running_sidecar import RunningSidecar
 
 GROUP = "/ecs/volume"
 
 PATIENCE = 120.0
 """Seconds for anything to come true: a lease, a take-over and a network's return are in it."""
+
+ASK_SECONDS = 0.25
+"""Between two questions: the guest has one processor, and the sidecars need it."""
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Return when the condition holds; it must within `PATIENCE`."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {condition}"
+        time.sleep(ASK_SECONDS)
 
 
 class HostSidecar(RunningSidecar):
@@ -62,7 +74,13 @@ class HostSidecar(RunningSidecar):
     def spend(self, operations: int) -> None:
         """Return when its looks have cost so many more."""
         before = self.operations
-        wait_for(lambda: self.operations >= before + operations, PATIENCE)
+        eventually(lambda: self.operations >= before + operations)
+
+    @property
+    def delivered(self) -> int:
+        """How many events CloudWatch has acknowledged to it."""
+        events: int = self.status()["totals"]["events_delivered"]
+        return events
 
     @property
     def partial_bytes(self) -> int:

@@ -98,7 +98,7 @@ def test_d08_a_backlog_is_read_whatever_the_debt(tmp_path: Path) -> None:
             content = [f"{number} {index} {'x' * 200}" for index in range(2000)]
             append(path.with_name(f"{name}.{number}") if number else path, content)
             expected[name] = expected.get(name, []) + content
-    with Shipping(tmp_path, entry=ARRIVAL, delivery={"memory": "1MiB"}) as sidecar:
+    with Shipping(tmp_path, entry=ARRIVAL, delivery={"memory": "8MiB"}) as sidecar:
         with in_debt(sidecar):
             for number in range(1000):
                 sidecar.fake.down = number < 100
