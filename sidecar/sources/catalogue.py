@@ -40,7 +40,7 @@ from sidecar.sources.candidate import (
     numbers_differ,
     shares_a_name,
 )
-from sidecar.sources.copies import Likeness, beside, goes_on, has_changed, likeness
+from sidecar.sources.copies import Likeness, beside, has_changed, holds, likeness
 from sidecar.sources.departed import Departed
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
@@ -470,7 +470,11 @@ class Catalogue:
         self._budget.spend(OPEN_AND_CLOSE)
         # What was read last of an open one may be overwritten: that is for its next turn to tell.
         position, tail = (0, b"") if is_open else (source.position, source.tail)
-        return goes_on(found.path, source.record, position, tail)
+        held = holds(found.path, source.inode, source.record, position, tail)
+        if held is None:
+            # Names have moved on since the scan, which proves nothing: the next one tells.
+            self.report_again.append(found.path)
+        return held is not False
 
     def _seen_at(self, source: Source, found: Found, now: float) -> None:
         if found.path == source.path:

@@ -60,23 +60,32 @@ def goes_on(path: str, record: SourceRecord, position: int, tail: bytes = b"") -
 
     Without a tail the record's own marker is compared, which belongs to its checkpoint.
     """
+    return holds(path, None, record, position, tail) is True
+
+
+def holds(
+    path: str, inode: int | None, record: SourceRecord, position: int, tail: bytes
+) -> bool | None:
+    """The same of the file with this inode number; None where the name does not lead to it."""
     fingerprint = record.fingerprint
     if fingerprint is None:
         return False
     try:
         descriptor = open_file(path)
     except OSError:
-        return False
+        return None
     try:
-        size = os.fstat(descriptor).st_size
+        seen = os.fstat(descriptor)
         head = os.pread(descriptor, fingerprint.length, 0)
         length = min(MARKER_LENGTH, position)
         before = os.pread(descriptor, length, position - length)
     except OSError:
-        return False
+        return None
     finally:
         os.close(descriptor)
-    if size < position or not fingerprint.matches(head):
+    if inode not in (None, seen.st_ino):
+        return None
+    if seen.st_size < position or not fingerprint.matches(head):
         return False
     return before.endswith(tail) if tail else position == 0 or record.marker.matches(before)
 

@@ -154,6 +154,13 @@ MUTANTS = (
     Mutant(
         "I04",
         "sidecar/sources/catalogue.py",
+        "        return held is not False",
+        "        return bool(held)",
+        "tests/integration/reading/test_identity.py -k move_on",
+    ),
+    Mutant(
+        "I04",
+        "sidecar/sources/catalogue.py",
         "if source.missing_since is None or self.is_behind:",
         "if source.missing_since is None:",
         f"{READING}/test_overdue_directories.py -k i04",

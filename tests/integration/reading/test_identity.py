@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from sidecar.sources import copies
 from tests.support.shipping import Shipping, append, everything_is_settled, lines
 
 ARRIVAL = {"timestamp": "arrival"}
@@ -273,6 +274,55 @@ def test_i04_new_file_takes_the_place_of_a_moved_one(tmp_path: Path, logs: Path)
         append(logs / "kept/old.log", ["late"])
         sidecar.pass_time(3)
         assert sidecar.messages("a.log") == [*lines("first", 3), *lines("second", 3), "late"]
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["shifted", "gone"])
+def test_i04_names_move_on_between_the_scan_and_a_look_at_the_content(
+    tmp_path: Path, logs: Path, gone: bool
+) -> None:
+    """A rotation shifts all names while those that a scan found are compared with what was read:
+    each source stays what it is, under whatever name, and nothing is read again.
+
+    Catches: taking what lies under a name by now, or nothing, for the file that the scan found.
+    """
+    log = logs / "a.log"
+
+    def rotate() -> None:
+        for number in range(30, 0, -1):
+            older = logs / f"a.log.{number}"
+            if older.exists():
+                older.rename(logs / f"a.log.{number + 1}")
+        if log.exists():
+            log.rename(logs / "a.log.1")
+        if not gone:
+            append(log, [f"new {number}" for number in range(3)])
+
+    real = copies.open_file
+    rotations = iter(range(2))
+
+    def late(path: str) -> int:
+        if next(rotations, None) is not None:
+            rotate()
+        return real(path)
+
+    with Shipping(tmp_path, entry={"timestamp": "arrival"}, descriptors=1) as sidecar:
+        expected = []
+        for generation in range(6):
+            if generation:
+                log.rename(logs / f"a.log.{7 - generation}")
+            append(log, content := lines(f"generation {generation}", 20))
+            expected += content
+            sidecar.settle()
+        rotate()
+        with mock.patch.object(copies, "open_file", late):
+            sidecar.settle()
+        sidecar.pass_time(10)
+        append(log, ["last"])
+        sidecar.pass_time(10)
+        shown = sidecar.messages("a.log")
+        assert [each for each in shown if each.startswith("generation")] == expected
+        assert len(shown) == len(expected) + (1 if gone else 10)
+        assert sidecar.totals.bytes_gone == 0
 
 
 @pytest.mark.parametrize("times", [1, 5])
