@@ -102,19 +102,17 @@ class Checkpoints:
             self.flush(now)
             return
         self._synced_at = now
-        if self._journal.sync(now):
-            self._totals.journal_syncs += 1
+        self._journal.sync(now)
         self._count_failures()
 
     def sync(self, now: float, now_ms: int, *, at_once: bool = False) -> None:
         """Make it durable, at most once in SYNC_SECONDS, and compact what grew long."""
-        if not at_once and now - self._synced_at < SYNC_SECONDS:
-            return
-        self._synced_at = now
-        self._journal.sync(now)
-        self._totals.journal_syncs = self._journal.syncs
+        if at_once or now - self._synced_at >= SYNC_SECONDS:
+            self._synced_at = now
+            self._journal.sync(now)
         if self._journal.compaction_due(now):
             self._journal.compact(self.ledger, now, now_ms)
+        self._totals.journal_syncs = self._journal.syncs
         self._count_failures()
 
     def make_durable(self, now: float) -> bool:

@@ -117,6 +117,27 @@ def test_a_trickle_makes_its_intents_durable_a_few_times_a_second(tmp_path: Path
     assert destination.messages(GROUP, "a.log") == ["first", *LINES]
 
 
+def test_s06_a_journal_is_compacted_however_often_its_intents_are_made_durable(
+    tmp_path: Path,
+) -> None:
+    """Under traffic without a pause the journal stays short, on NFS too.
+
+    Catches: intents' fsyncs that put the compaction off, each time anew.
+    """
+    path = tmp_path / "logs" / "a.log"
+    settings = settings_for(tmp_path)
+    server = Server(settings.state_dir)
+    with server.mounted(), stepping(settings, Asked()) as life:
+        life.shipper.checkpoints._journal._compact_bytes = 4096
+        for number in range(200):
+            append(path, f"line {number}\n")
+            life.step(0.2)
+            life.until(lambda: not life.shipper.delivery.under_way, seconds=0.0)
+        journals = settings.state_dir.rglob("journal.*")
+        assert sum(each.stat().st_size for each in journals) < 40 * 1024
+        life.ship()
+
+
 def test_m03_an_intent_tells_when_its_request_was_sent_however_long_it_took(tmp_path: Path) -> None:
     """After an fsync of a minute the journal does not say that the request is a minute old.
 
