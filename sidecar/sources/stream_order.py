@@ -45,7 +45,8 @@ class StreamOrder:
     def wait(self, source: Source) -> None:
         """It is behind an older one: `end_round` gives it back when that is over."""
         self._waiting.setdefault(source.key, {})[source.id] = source
-        self._waited_for[source.key] = self._front(source.key)
+        # What the first one waits for: others may come when that is another file already.
+        self._waited_for.setdefault(source.key, self._front(source.key))
 
     def end_round(self) -> list[Source]:
         """Those that wait no longer, since another file of their stream is the oldest by now."""

@@ -69,6 +69,13 @@ MUTANTS = (
     ),
     Mutant(
         "D08",
+        "sidecar/sources/stream_order.py",
+        "        self._waited_for.setdefault(source.key, self._front(source.key))",
+        "        self._waited_for[source.key] = self._front(source.key)",
+        "tests/unit/test_stream_order.py",
+    ),
+    Mutant(
+        "D08",
         "sidecar/sources/intake.py",
         "        for source in self.catalogue.order.end_round():",
         "        for source in ():",
