@@ -22,8 +22,8 @@ from sidecar.sources.poll import Budget
 
 log = structlog.get_logger(__name__)
 
-FRESH_SECONDS = 0.05
-"""An answer counts for so long: the looks of a step share one."""
+FRESH_SECONDS = 1.0
+"""An answer counts for so long: EFS bills each, and a volume seldom goes away."""
 
 PATIENCE_SECONDS = 1.0
 """How long the pump waits for an answer, once; then it goes on without."""

@@ -105,7 +105,7 @@ MUTANTS = (
     Mutant(
         "I03",
         "sidecar/sources/catalogue.py",
-        "return goes_on(found.path, source.record, position, tail)",
+        "return held is not False",
         "return True",
         f"{READING}/test_identity.py -k i03",
     ),

@@ -20,7 +20,7 @@ from sidecar import bootstrap
 from sidecar.delivery.destination import Destination
 from sidecar.health import Vitals
 from sidecar.model.stream_names import Surroundings
-from sidecar.registry.heartbeat import Fence
+from sidecar.registry.heartbeat import BEAT_SECONDS, Fence
 from sidecar.registry.members import Member
 from sidecar.settings import Settings
 from sidecar.sources.source import Source
@@ -133,8 +133,7 @@ class Shipping:
         """One step of the pump, `seconds` after the last one; then the outcomes come in."""
         self.now += seconds
         self.board.wanted = True
-        if self.beats:
-            self.fence.proved(self.now)
+        self.beat()
         self.shipper.run_once(self.now)
         deadline = time.monotonic() + PATIENCE
         artifacts, delivery = self.shipper.intake.artifacts, self.shipper.delivery
@@ -143,6 +142,11 @@ class Shipping:
             before = delivery.under_way
             if self.wake.wait(0.05) or before:
                 break
+
+    def beat(self) -> None:
+        """Let the heartbeat work, if it does and its time has come: each beat has its cost."""
+        if self.beats and self.fence.age >= BEAT_SECONDS:
+            self.fence.proved(self.now)
 
     def settle(self) -> None:
         """Step until there has been nothing to do for longer than anything is waited for."""
@@ -259,8 +263,7 @@ class Shipping:
 
     def _tick(self) -> float:
         self.now += STEP_SECONDS / 2
-        if self.beats:
-            self.fence.proved(self.now)
+        self.beat()
         return self.now
 
     def _die(self) -> None:

@@ -20,6 +20,7 @@ POLL: dict[str, Any] = {"hot": "1s", "cold": "60s", "budget": BUDGET}
 def run(sidecar: Shipping, seconds: float) -> None:
     """A step without a status: to write one of 10,000 sources takes longer than the step."""
     sidecar.now += seconds
+    sidecar.beat()
     sidecar.shipper.run_once(sidecar.now)
 
 

@@ -162,7 +162,8 @@ def test_what_the_watch_tells_costs_no_round_trip(tmp_path: Path, log: Path) -> 
             ):
                 sidecar.step()
         assert sidecar.messages("app.log") == ["first", *[f"line {n}" for n in range(20)]]
-        assert sidecar.shipper._budget.spent - spent < 3
+        # What a heartbeat costs is among it.
+        assert sidecar.shipper._budget.spent - spent < 10
 
 
 def several(count: int) -> list[str]:
