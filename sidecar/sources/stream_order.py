@@ -7,6 +7,9 @@ from bisect import insort
 from sidecar.model.batch import StreamKey
 from sidecar.sources.source import Source
 
+_SEVERAL = object()
+"""Not all that wait for older files of a stream wait for the same one."""
+
 
 class StreamOrder:
     """The sources of each stream that are not over, the oldest content first.
@@ -18,7 +21,8 @@ class StreamOrder:
         self._sources: dict[StreamKey, list[Source]] = {}
         self._fronts: dict[StreamKey, int] = {}
         self._waiting: dict[StreamKey, dict[int, Source]] = {}
-        self._waited_for: dict[StreamKey, Source | None] = {}
+        self._waited_for: dict[StreamKey, Source | object | None] = {}
+        """Behind which one all that wait are."""
 
     def add(self, source: Source) -> None:
         insort(self._sources.setdefault(source.key, []), source, key=_age)
@@ -45,8 +49,9 @@ class StreamOrder:
     def wait(self, source: Source) -> None:
         """It is behind an older one: `end_round` gives it back when that is over."""
         self._waiting.setdefault(source.key, {})[source.id] = source
-        # What the first one waits for: others may come when that is another file already.
-        self._waited_for.setdefault(source.key, self._front(source.key))
+        front = self._front(source.key)
+        if self._waited_for.setdefault(source.key, front) is not front:
+            self._waited_for[source.key] = _SEVERAL
 
     def end_round(self) -> list[Source]:
         """Those that wait no longer, since another file of their stream is the oldest by now."""

@@ -70,8 +70,8 @@ MUTANTS = (
     Mutant(
         "D08",
         "sidecar/sources/stream_order.py",
-        "        self._waited_for.setdefault(source.key, self._front(source.key))",
-        "        self._waited_for[source.key] = self._front(source.key)",
+        "            self._waited_for[source.key] = _SEVERAL",
+        "            self._waited_for[source.key] = front",
         "tests/unit/test_stream_order.py",
     ),
     Mutant(

@@ -78,6 +78,9 @@ def test_whoever_is_first_is_never_left_waiting(steps: list[str], data: st.DataO
             source.unread = 0
         elif step == "stuck":
             source.problem = "unreadable" if source.problem is None else None
+        elif step == "new":
+            sources.append(unread(len(sources), data.draw(st.sampled_from([-1.0, 0.0, 1.5, 4.0]))))
+            order.add(sources[-1])
         elif step == "over":
             order.remove(source)
             waiting.discard(source.id)
