@@ -1,4 +1,4 @@
-"""Whether a volume answers, asked on a thread of its own right before the pump calls it.
+"""Whether a volume answers, asked on a thread of its own a moment before the pump calls it.
 
 A call to a hard NFS mount whose server is away hangs until the server is back, and cannot be taken
 back. So the pump has somebody else ask first, and leaves alone what does not answer: the files of
