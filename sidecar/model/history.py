@@ -94,11 +94,7 @@ class History:
 
     def knows(self, stream: Stream) -> bool:
         """Was anything of this stream acknowledged?"""
-        return (
-            stream in self.ends
-            or stream in self.gaps
-            or any((stored.group, stored.stream) == stream for stored in self.batches.values())
-        )
+        return stream in self.ends or stream in self.gaps or stream in self._of_stream
 
     def keys(self, stream: Stream, least: int, greatest: int) -> Iterator[int]:
         """The keys of the stream's acknowledged events with these timestamps."""

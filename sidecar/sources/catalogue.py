@@ -701,9 +701,8 @@ class Catalogue:
                 candidate.head, candidate.size, candidate.before, whole=candidate.whole
             )
             if kinship is Kinship.GOES_ON or (original is None and kinship is Kinship.READ):
-                original = (
-                    record  # or, for one that began as a short copy, what that one left to it
-                )
+                # Or, for one that began as a short copy, what that one left to it.
+                original = record
         return None if original is None else original.source
 
     def _left_to_short_copy(self, candidate: Candidate) -> int | None:

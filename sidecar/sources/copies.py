@@ -50,23 +50,19 @@ def likeness(path: str, original: Source) -> Likeness:
     A source keeps its inode when it is copied and truncated; an unknown file beside it that begins
     with all that was read of it can only be such a copy.
     """
-    if goes_on(path, original.record, original.position, original.tail):
+    if holds(path, None, original.record, original.position, original.tail):
         return Likeness.COPY
     return Likeness.PERHAPS if _is_being_made(path, original) else Likeness.NONE
-
-
-def goes_on(path: str, record: SourceRecord, position: int, tail: bytes = b"") -> bool:
-    """Does the file hold the record's bytes up to `position`, which `tail` leads up to?
-
-    Without a tail the record's own marker is compared, which belongs to its checkpoint.
-    """
-    return holds(path, None, record, position, tail) is True
 
 
 def holds(
     path: str, inode: int | None, record: SourceRecord, position: int, tail: bytes
 ) -> bool | None:
-    """The same of the file with this inode number; None where the name does not lead to it."""
+    """Does the file hold the record's bytes up to `position`, which `tail` leads up to?
+
+    Without a tail the record's own marker is compared, which belongs to its checkpoint. None where
+    the name does not lead to the file with this inode number, if one is given.
+    """
     fingerprint = record.fingerprint
     if fingerprint is None:
         return False

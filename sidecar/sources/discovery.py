@@ -153,20 +153,22 @@ class Discovery:
         now: float,
         *,
         whatever_it_costs: bool = False,
-        answers: Callable[[str], bool] = lambda _root: True,
+        answers: Callable[[str], bool] | None = None,
     ) -> Changes:
         """Scan what is due, the longest overdue first, as far as the budget goes, but one at least:
         a rotation that is not noticed must not wait for looks to be paid off.
 
-        What lies below a root that does not answer is due again soon.
+        What lies below a root that does not answer, where that is asked, is due again soon.
         """
         changes = Changes()
         while self._agenda.next_due() <= now:
             path = self._agenda.take()
-            if path in self._directories and not answers(self._root_of(path)):
-                self._agenda.put(path, now + max(RETRY_SECONDS, self._pace.hot))
-            elif path in self._directories:
+            if path not in self._directories:
+                pass  # it is gone
+            elif answers is None or answers(self._root_of(path)):
                 self._scan_one(path, now, changes)
+            else:
+                self._agenda.put(path, now + max(RETRY_SECONDS, self._pace.hot))
             if not whatever_it_costs and not self._budget.has_room(now):
                 break
         return changes

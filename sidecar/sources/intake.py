@@ -287,7 +287,7 @@ class Intake:
 
     def _scan(self, now: float, now_ms: int, *, everything: bool) -> None:
         # The first scan waits for all: what it finds is not what it may miss.
-        answers = _always if self.catalogue.is_new else self.reach.answers
+        answers = None if self.catalogue.is_new else self.reach.answers
         changes = self.discovery.scan(now, whatever_it_costs=everything, answers=answers)
         for path in changes.vanished:
             self.catalogue.vanished(path, now)
@@ -432,10 +432,6 @@ class Intake:
         totals.lines_split += sum(resume.part == 2 for resume in records.resumes.values())
         for rule, events in records.filtered_events.items():
             totals.count_filtered(rule, events)
-
-
-def _always(_root: str) -> bool:
-    return True
 
 
 def _forget_old_times(records: Records, now_ms: int) -> None:
