@@ -98,12 +98,13 @@ def fold(entries: list[Entry]) -> Ledger:
 def histories(draw: st.DrawFn) -> list[Entry]:
     """Any order of events a member could journal, with settlements in any order and overlap.
 
-    Batches are sent in any order of their numbers, and again under a number that is closed. An
-    intent carries ranges of sources of its stream, or none, when it is an artifact's.
+    Batches are sent in any order of their numbers, and again under a number that is closed; a
+    number is one request's for ever. An intent carries ranges of sources of its stream, or none,
+    when it is an artifact's.
     """
     history: list[Entry] = []
     streams: dict[int, str] = {}
-    batches: list[int] = []
+    sent: dict[int, IntentSent] = {}
     for _ in range(draw(st.integers(0, 25))):
         kind = draw(st.sampled_from(["claim", "settle", "settle", "settle", "intent", "other"]))
         if kind == "claim" or not streams:
@@ -112,24 +113,24 @@ def histories(draw: st.DrawFn) -> list[Entry]:
             start = draw(st.integers(0, 5))
             history.append(claimed(number, start=start, stream=streams[number]))
         elif kind == "settle":
-            closes = draw(st.none() | st.sampled_from(batches)) if batches else None
+            closes = draw(st.none() | st.sampled_from(sorted(sent))) if sent else None
             spans = draw(st.lists(_spans(list(streams)), max_size=3))
             history.append(Settled(closes, tuple(spans), draw(st.booleans())))
         elif kind == "intent":
-            sent = _intent(draw, streams)
-            history.append(sent)
-            batches.append(sent.batch)
+            number = draw(st.integers(1, 9))
+            if number not in sent:
+                sent[number] = _intent(draw, streams, number)
+            history.append(sent[number])
         else:
-            history.append(_other(draw, streams, batches))
+            history.append(_other(draw, streams, sorted(sent)))
     return history
 
 
-def _intent(draw: st.DrawFn, streams: dict[int, str]) -> IntentSent:
+def _intent(draw: st.DrawFn, streams: dict[int, str], number: int) -> IntentSent:
     stream = draw(st.sampled_from([*sorted(set(streams.values())), "artifacts"]))
     feeding = [source for source, feeds in streams.items() if feeds == stream]
     parts = draw(st.lists(_spans(feeding), min_size=1, max_size=3)) if feeding else []
     carried = [(part.source, part.start, part.end) for part in parts]
-    number = draw(st.integers(1, 9))
     return intent(number, *carried, arrival=draw(st.booleans()), stream=stream)
 
 
