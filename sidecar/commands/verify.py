@@ -17,12 +17,14 @@ from sidecar import telemetry
 from sidecar.commands.rehearsal import Rehearsal, rehearse
 from sidecar.commands.table import amount, span, table
 from sidecar.commands.verify_artifacts import artifact_verdicts
+from sidecar.commands.verify_files import Content, copied
 from sidecar.commands.verify_streams import Verification
 from sidecar.commands.verify_verdict import Feeders, Verdict
 from sidecar.delivery.client import Client
 from sidecar.delivery.stored import Stored
 from sidecar.errors import ConfigurationError
 from sidecar.model.batch import StreamKey
+from sidecar.model.ledger import SourceRecord
 from sidecar.registry.letters import kept_letters
 from sidecar.registry.state_directory import MEMBERS
 from sidecar.settings import load
@@ -116,15 +118,24 @@ def _feeders(rehearsal: Rehearsal) -> list[Feeders]:
 
     sources = rehearsal.catalogue.sources
     for source in sources.values():
-        of(source.key).sources.append(source)
+        of(source.key).contents.append(Content.of(source))
+    gone: dict[StreamKey, list[SourceRecord]] = {}
     for number, record in rehearsal.ledger.sources.items():
         if number not in sources:
-            of(StreamKey(*record.feeds)).gone_bytes += record.acknowledged - record.claim.start
+            gone.setdefault(StreamKey(*record.feeds), []).append(record)
     for path, base, rule in _unread_siblings(rehearsal):
         log_rule = rehearsal.log_rules[rule.number]
         taken = rule.takes(base)
         root = taken.root if taken is not None else str(Path(base).parent)
-        of(rehearsal.catalogue.feeds(base, root, log_rule)[0]).others.append((path, log_rule))
+        key = rehearsal.catalogue.feeds(base, root, log_rule)[0]
+        content = copied(path, gone.get(key, []), log_rule)
+        if content is None:
+            of(key).others.append((path, log_rule))
+        else:
+            gone[key].remove(content.record)
+            of(key).contents.append(content)
+    for key, records in gone.items():
+        of(key).gone_bytes = sum(each.acknowledged - each.claim.start for each in records)
     return [feeders[key] for key in sorted(feeders)]
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from sidecar.model.assembler import Assembler
+from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.ledger import SourceRecord
 from sidecar.model.records import Records, Resume
 from sidecar.sources.archive import reader
 from sidecar.sources.opening import open_file
 from sidecar.sources.rules import LogRule
+from sidecar.sources.siblings import is_compressed
 from sidecar.sources.source import Source
 
 READ_BYTES = 1024 * 1024
@@ -22,14 +23,88 @@ Read = Callable[[int, int], bytes]
 """At most so many bytes, from this offset."""
 
 
-def settled(source: Source, now_ms: int) -> Iterator[Records]:
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a record speaks of, and the file that holds it: its own, or a copy of that one."""
+
+    record: SourceRecord
+    rule: LogRule
+    stream: str
+    path: str
+    inode: int
+    archived: bool
+    size: int
+    """Bytes of it that the file holds, decompressed."""
+    order: float
+    """When it was last written to."""
+
+    @classmethod
+    def of(cls, source: Source) -> Content:
+        """A file that is known under its own number."""
+        return cls(
+            record=source.record,
+            rule=source.rule,
+            stream=source.key.stream,
+            path=source.path,
+            inode=source.inode,
+            archived=source.archive is not None,
+            size=source.size,
+            order=source.order,
+        )
+
+    @property
+    def backlog_bytes(self) -> int:
+        """What it holds that is not settled."""
+        return max(0, self.size - self.record.acknowledged - self.record.beyond.total)
+
+
+def copied(path: str, records: Iterable[SourceRecord], rule: LogRule) -> Content | None:
+    """The content of the one of these records that the file is a copy of, whole or more than that;
+    of the one that tells most where several fit. None without one, and for an unreadable file."""
+    try:
+        descriptor = open_file(path)
+    except OSError:
+        return None
+    try:
+        seen = os.fstat(descriptor)
+        archived = is_compressed(path)
+        pread = reader(True if archived else None)
+        head = pread(descriptor, MARKER_LENGTH, 0)
+        fitting = None
+        for record in sorted(records, key=lambda record: record.acknowledged):
+            fingerprint, end = record.fingerprint, record.acknowledged
+            if not end or fingerprint is None or not fingerprint.matches(head):
+                continue
+            length = min(MARKER_LENGTH, end)
+            before = pread(descriptor, length, end - length)
+            if len(before) == length and record.marker.matches(before):
+                fitting = record
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    if fitting is None:
+        return None
+    return Content(
+        record=fitting,
+        rule=rule,
+        stream=fitting.claim.stream,
+        path=path,
+        inode=seen.st_ino,
+        archived=archived,
+        size=fitting.acknowledged,
+        order=seen.st_mtime,
+    )
+
+
+def settled(content: Content, now_ms: int) -> Iterator[Records]:
     """What was read up to the checkpoint. Raises OSError where the file cannot be read any more.
 
     What is settled beyond the checkpoint is left to `unsettled`: it may be there already.
     """
-    record = source.record
+    record = content.record
     yield from _of_file(
-        source,
+        content,
         record.claim.start,
         record.acknowledged,
         now_ms,
@@ -38,12 +113,12 @@ def settled(source: Source, now_ms: int) -> Iterator[Records]:
     )
 
 
-def unsettled(source: Source, now_ms: int) -> Iterator[Records]:
+def unsettled(content: Content, now_ms: int) -> Iterator[Records]:
     """What lies behind the checkpoint by now, a last line without line feed included."""
-    record = source.record
+    record = content.record
     try:
         yield from _of_file(
-            source, record.acknowledged, None, now_ms, resume=record.resume, goes_on=None
+            content, record.acknowledged, None, now_ms, resume=record.resume, goes_on=None
         )
     except OSError:
         return
@@ -52,21 +127,25 @@ def unsettled(source: Source, now_ms: int) -> Iterator[Records]:
 def whole(path: str, rule: LogRule, stream: str, now_ms: int) -> Iterator[Records]:
     """Everything in a file nobody reads: a copy, or what was compressed. Nothing if unreadable."""
     try:
-        with gzip.open(path) if path.endswith(".gz") else Path(path).open("rb") as file:
-            assembler = Assembler(rule.assembly, stream=stream, head=file.read(HEAD_BYTES))
-            file.seek(0)
-
-            def read(length: int, start: int) -> bytes:
-                file.seek(start)
-                return bytes(file.read(length))
-
-            yield from _assembled(assembler, read, 0, None, now_ms, complete=True)
-    except (OSError, EOFError):
+        descriptor = open_file(path)
+    except OSError:
         return
+    try:
+        pread = reader(True if is_compressed(path) else None)
+
+        def read(length: int, start: int) -> bytes:
+            return pread(descriptor, length, start)
+
+        assembler = Assembler(rule.assembly, stream=stream, head=read(HEAD_BYTES, 0))
+        yield from _assembled(assembler, read, 0, None, now_ms, complete=True)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def _of_file(
-    source: Source,
+    content: Content,
     begin: int,
     end: int | None,
     now_ms: int,
@@ -74,21 +153,21 @@ def _of_file(
     resume: Resume | None,
     goes_on: Resume | None,
 ) -> Iterator[Records]:
-    descriptor = open_file(source.path)
+    descriptor = open_file(content.path)
     try:
         seen = os.fstat(descriptor)
-        too_short = source.archive is None and seen.st_size < (end or 0)
-        if seen.st_ino != source.inode or too_short:
-            raise FileNotFoundError(2, "another file by now", source.path)
+        too_short = not content.archived and seen.st_size < (end or 0)
+        if seen.st_ino != content.inode or too_short:
+            raise FileNotFoundError(2, "another file by now", content.path)
 
-        pread = reader(source.archive)
+        pread = reader(True if content.archived else None)
 
         def read(length: int, start: int) -> bytes:
             return pread(descriptor, length, start)
 
         assembler = Assembler(
-            source.rule.assembly,
-            stream=source.key.stream,
+            content.rule.assembly,
+            stream=content.stream,
             resume=resume,
             head=read(HEAD_BYTES, 0),
             before=read(min(HEAD_BYTES, begin), max(0, begin - HEAD_BYTES)),

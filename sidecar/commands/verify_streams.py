@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -10,11 +11,11 @@ from typing import Final
 from sidecar.commands import verify_files
 from sidecar.commands.rehearsal import Rehearsal
 from sidecar.commands.verify_balance import Chunk, Counts, difference, hash_of, merged
+from sidecar.commands.verify_files import Content
 from sidecar.commands.verify_verdict import Feeders, Verdict
-from sidecar.delivery.encode import MAX_AGE_MS
+from sidecar.delivery.encode import MAX_AGE_MS, MAX_AHEAD_MS
 from sidecar.delivery.stored import Held, NotReadable, Stored
 from sidecar.model.records import NO_TIME, Records
-from sidecar.sources.source import Source
 
 LATE_MS: Final = 60_000
 """An event that was stored so long after its own time is called late."""
@@ -43,7 +44,7 @@ class _Place:
 
 
 class Verification:
-    """Compares streams. `letters` are the offsets of dead letters, by source."""
+    """Compares streams. `letters` are the offsets of dead letters, by content."""
 
     def __init__(
         self,
@@ -102,8 +103,8 @@ class _Comparison:
         self._splits = feeders.joins_lines
         self.verdict = Verdict(
             *feeders.key,
-            files=len(feeders.sources),
-            backlog_bytes=sum(_backlog(source) for source in feeders.sources),
+            files=len(feeders.contents),
+            backlog_bytes=sum(content.backlog_bytes for content in feeders.contents),
             unverifiable_bytes=feeders.gone_bytes,
         )
 
@@ -123,27 +124,28 @@ class _Comparison:
 
     def _window(self) -> tuple[int, int]:
         """The times between which the stream is to be read; counts what is expected on the way."""
-        least, greatest = self._now_ms, self._now_ms
-        for source in self._feeders.sources:
+        # A clock that is ahead stamps what it sends twice later than we would.
+        least, greatest = self._now_ms, self._now_ms + MAX_AHEAD_MS
+        for content in self._feeders.contents:
             timeless = False
-            for records in self._settled(source, count=True):
+            for records in self._settled(content, count=True):
                 times = [time for time in records.timestamps if time != NO_TIME]
-                timeless = timeless or len(times) < len(records) or source.rule.old_events_now
+                timeless = timeless or len(times) < len(records) or content.rule.old_events_now
                 least = min(least, *times) if times else least
                 greatest = max(greatest, *times) if times else greatest
                 self.verdict.expected += len(records)
             if timeless:
                 # They carry the time of their arrival, which was after the claim.
-                claimed = source.record.claim.at_ms if self._whole._has_state else 0
+                claimed = content.record.claim.at_ms if self._whole._has_state else 0
                 least = min(least, max(0, claimed - CLOCKS_MS))
         return max(least, self._since or 0), greatest
 
     def _expected_chunks(self) -> list[Iterator[Chunk]]:
-        ordered = sorted(self._feeders.sources, key=lambda source: source.order)
-        return [self._chunks(source) for source in ordered]
+        ordered = sorted(self._feeders.contents, key=lambda content: content.order)
+        return [self._chunks(content) for content in ordered]
 
-    def _chunks(self, source: Source) -> Iterator[Chunk]:
-        for records in self._settled(source):
+    def _chunks(self, content: Content) -> Iterator[Chunk]:
+        for records in self._settled(content):
             if len(records):
                 yield Chunk(records.timestamps[0], self._hashes(records.messages))
 
@@ -163,13 +165,13 @@ class _Comparison:
             messages = [line or " " for message in messages for line in message.split("\n")]
         return [hash_of(message) for message in messages]
 
-    def _settled(self, source: Source, *, count: bool = False) -> Iterator[Records]:
+    def _settled(self, content: Content, *, count: bool = False) -> Iterator[Records]:
         """What must be in CloudWatch of this source: settled, in time, and no dead letter."""
-        letters = self._letters.get(verify_files.identity(source.record), {})
+        letters = self._letters.get(verify_files.identity(content.record), {})
         early = self._since or 0
-        claimed_before = source.record.claim.at_ms < early
+        claimed_before = content.record.claim.at_ms < early
         try:
-            for records in verify_files.settled(source, self._now_ms):
+            for records in verify_files.settled(content, self._now_ms):
                 wanted = [
                     start not in letters
                     and (time >= early if time != NO_TIME else not claimed_before)
@@ -180,17 +182,17 @@ class _Comparison:
                 yield records if all(wanted) else _picked(records, wanted)
         except OSError:
             if count:
-                self.verdict.unverifiable_bytes += source.record.acknowledged
+                self.verdict.unverifiable_bytes += content.record.acknowledged
 
     def _maybe(self) -> Iterator[tuple[list[str], bool]]:
         """Messages that may be in CloudWatch or not: unsettled, dead letters that may have been
         replayed, before --since, and in siblings that nobody reads. True for those of sources,
         which may be there once and not twice."""
-        for source in self._feeders.sources:
-            letters = self._letters.get(verify_files.identity(source.record), {})
+        for content in self._feeders.contents:
+            letters = self._letters.get(verify_files.identity(content.record), {})
             if letters or self._since:
-                wanted = self._settled(source)
-                for records in verify_files.settled(source, self._now_ms):
+                wanted = self._settled(content)
+                for records in verify_files.settled(content, self._now_ms):
                     sure = set(next(wanted).starts)
                     unsure = [
                         message
@@ -198,7 +200,7 @@ class _Comparison:
                         if start not in sure
                     ]
                     yield unsure, True
-            for records in verify_files.unsettled(source, self._now_ms):
+            for records in verify_files.unsettled(content, self._now_ms):
                 yield records.messages, True
         for path, rule in self._feeders.others:
             for records in verify_files.whole(path, rule, self._feeders.key.stream, self._now_ms):
@@ -208,39 +210,43 @@ class _Comparison:
         """Where the missing events are, and which of them may rightly be missing."""
         verdict = self.verdict
         horizon = self._whole.horizon(verdict.group)
-        for source in self._feeders.sources:
-            discarded = self._discarded_bytes(source)
-            for place, each, message in self._places(source):
-                if not missing.get(each, 0):
-                    continue
-                missing[each] -= 1
-                if len(message) <= LONGEST_CONTINUED and _is_in_two(message, surplus):
-                    continue
-                if place.timestamp != NO_TIME and place.timestamp < horizon:
-                    verdict.unverifiable += 1
-                elif discarded >= place.length:
-                    # Refused for good, and its dead letter found no room any more.
-                    discarded -= place.length
-                    verdict.rejected += 1
-                else:
-                    verdict.lost += 1
-                    self._note("lost", place)
+        discarded = [self._discarded_bytes(content) for content in self._feeders.contents]
+        for number, place, message in self._missing(missing):
+            if len(message) <= LONGEST_CONTINUED and _is_in_two(message, surplus):
+                continue
+            if place.timestamp != NO_TIME and place.timestamp < horizon:
+                verdict.unverifiable += 1
+            elif discarded[number] >= place.length:
+                # Refused for good, and its dead letter found no room any more.
+                discarded[number] -= place.length
+                verdict.rejected += 1
+            else:
+                verdict.lost += 1
+                self._note("lost", place)
 
-    def _places(self, source: Source) -> Iterator[tuple[_Place, int, str]]:
-        path = source.path
-        for records in self._settled(source):
+    def _missing(self, missing: Counts) -> Iterator[tuple[int, _Place, str]]:
+        """The missing events, with the numbers of their files.
+
+        Where lines are joined, first those of which every line is missing, then those with some.
+        """
+        for partly in (False, True) if self._splits else (False,):
+            for number, content in enumerate(self._feeders.contents):
+                for place, message in self._places(content):
+                    if _taken(self._hashes([message]), missing, partly=partly):
+                        yield number, place, message
+
+    def _places(self, content: Content) -> Iterator[tuple[_Place, str]]:
+        for records in self._settled(content):
             columns = zip(
                 *(records.starts, records.ends, records.timestamps, records.messages), strict=True
             )
             for start, end, timestamp, message in columns:
-                place = _Place(path, start, end - start, timestamp)
-                for each in self._hashes([message]):
-                    yield place, each, message
+                yield _Place(content.path, start, end - start, timestamp), message
 
-    def _discarded_bytes(self, source: Source) -> int:
+    def _discarded_bytes(self, content: Content) -> int:
         """Rejected bytes of which there is no letter, for want of room."""
-        letters = self._letters.get(verify_files.identity(source.record), {})
-        return source.record.settled_bytes["rejected"] - sum(letters.values())
+        letters = self._letters.get(verify_files.identity(content.record), {})
+        return content.record.settled_bytes["rejected"] - sum(letters.values())
 
     def _account_for_surplus(self, surplus: Counts, least: int, greatest: int) -> None:
         """Which of the held events that are too many are there twice.
@@ -256,43 +262,47 @@ class _Comparison:
                     if is_once:
                         once.add(each)
         known = {each for each in once if surplus[each]}
-        for source in self._feeders.sources:
-            for records in self._settled(source):
+        for content in self._feeders.contents:
+            for records in self._settled(content):
                 known.update(each for each in self._hashes(records.messages) if surplus.get(each))
-        foreign = sum(count for each, count in surplus.items() if each not in known)
-        self.verdict.unverifiable += foreign
+        foreign = {each for each, count in surplus.items() if count and each not in known}
+        self.verdict.unverifiable += sum(surplus[each] for each in foreign)
         if known:
-            times = self._times_of(surplus, known, least, greatest)
-            self._count_duplicates(surplus, known, times)
+            twice = {each: surplus[each] for each in known}
+            self._count_duplicates(*self._times_of(twice, foreign, least, greatest))
 
     def _times_of(
-        self, surplus: Counts, known: set[int], least: int, greatest: int
-    ) -> dict[int | None, list[int]]:
-        """The times at which what is too many is held; under None the newest of what no file
-        speaks of."""
+        self, twice: Counts, foreign: set[int], least: int, greatest: int
+    ) -> tuple[list[int], int]:
+        """When the events that are too many are held, and the newest one is of which no file
+        speaks, or -1. Where lines are joined, an event of which every line is too many is one."""
+        times: list[int] = []
+        newest_foreign = -1
+        parts: dict[int, list[int]] = {}
         key = self._feeders.key
-        times: dict[int | None, list[int]] = {None: []}
         for page in self._stored.pages(key.group, key.stream, least, greatest + 1):
             for event in page:
-                for each in self._hashes([event.message]):
-                    if each in known:
-                        times.setdefault(each, []).append(event.timestamp)
-                    elif surplus.get(each, 0) > 0:
-                        times[None] = [event.timestamp]
-        return times
+                hashes = self._hashes([event.message])
+                if not foreign.isdisjoint(hashes):
+                    newest_foreign = event.timestamp
+                if _taken(hashes, twice, partly=False):
+                    times.append(event.timestamp)
+                elif self._splits:
+                    for each in hashes:
+                        if twice.get(each, 0):
+                            parts.setdefault(each, []).append(event.timestamp)
+        for each, moments in parts.items():
+            times += moments[: twice[each]]
+        return times, newest_foreign
 
-    def _count_duplicates(
-        self, surplus: Counts, known: set[int], times: dict[int | None, list[int]]
-    ) -> None:
-        newest_foreign = times[None][0] if times[None] else -1
-        for each in known:
-            for at in times.get(each, [])[: surplus[each]]:
-                if at <= newest_foreign:
-                    self.verdict.unverifiable += 1
-                else:
-                    self.verdict.duplicated += 1
-                    if len(self.verdict.examples) < EXAMPLES:
-                        self.verdict.examples.append({"what": "duplicated", "timestamp": at})
+    def _count_duplicates(self, times: list[int], newest_foreign: int) -> None:
+        for at in times:
+            if at <= newest_foreign:
+                self.verdict.unverifiable += 1
+            else:
+                self.verdict.duplicated += 1
+                if len(self.verdict.examples) < EXAMPLES:
+                    self.verdict.examples.append({"what": "duplicated", "timestamp": at})
 
     def _note(self, what: str, place: _Place) -> None:
         if len(self.verdict.examples) < EXAMPLES:
@@ -305,6 +315,17 @@ class _Comparison:
                     "timestamp": None if place.timestamp == NO_TIME else place.timestamp,
                 }
             )
+
+
+def _taken(hashes: list[int], counts: Counts, *, partly: bool) -> bool:
+    """Take an event out of the counts if they have all its lines, or with `partly` any of them."""
+    found = {each: min(needed, counts.get(each, 0)) for each, needed in Counter(hashes).items()}
+    if not (any(found.values()) if partly else sum(found.values()) == len(hashes)):
+        return False
+    for each, count in found.items():
+        if count:
+            counts[each] -= count
+    return True
 
 
 def _is_in_two(message: str, surplus: Counts) -> bool:
@@ -328,7 +349,3 @@ def _picked(records: Records, wanted: list[bool]) -> Records:
         if is_wanted:
             picked.add(*column)
     return picked
-
-
-def _backlog(source: Source) -> int:
-    return max(0, source.size - source.record.acknowledged - source.record.beyond.total)

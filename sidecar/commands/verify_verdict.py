@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sidecar.commands.verify_files import Content
 from sidecar.model.batch import StreamKey
 from sidecar.sources.rules import LogRule
-from sidecar.sources.source import Source
 
 
 @dataclass(slots=True)
 class Feeders:
-    """The files of one stream: sources, and siblings that nobody reads, which prove nothing and
-    explain what else it may hold."""
+    """The files of one stream: what records speak of, and siblings of which none does, which prove
+    nothing and explain what else it may hold."""
 
     key: StreamKey
-    sources: list[Source] = field(default_factory=list)
+    contents: list[Content] = field(default_factory=list)
     others: list[tuple[str, LogRule]] = field(default_factory=list)
     gone_bytes: int = 0
     """Settled bytes of files that are not on the volume any more."""
@@ -24,13 +24,14 @@ class Feeders:
     @property
     def joins_lines(self) -> bool:
         """Whether lines are compared rather than events: where a group ends, time may decide."""
-        rules = [source.rule for source in self.sources] + [rule for _, rule in self.others]
+        rules = [content.rule for content in self.contents] + [rule for _, rule in self.others]
         return any(rule.assembly.multiline is not None for rule in rules)
 
 
 @dataclass(slots=True)
 class Verdict:
-    """One stream. Counts are of events, of lines where lines are joined to events."""
+    """One stream. Counts are of events; those that are unverifiable, of lines where lines are
+    joined to events."""
 
     group: str
     stream: str

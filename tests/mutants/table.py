@@ -743,9 +743,16 @@ MUTANTS = (
     Mutant(
         "verify",
         "sidecar/commands/verify_streams.py",
-        "            for records in verify_files.unsettled(source, self._now_ms):",
+        "            for records in verify_files.unsettled(content, self._now_ms):",
         "            for records in ():",
         f"{COMMANDS}/test_verify.py -k not_noted",
+    ),
+    Mutant(
+        "verify",
+        "sidecar/commands/verify.py",
+        "        content = copied(path, gone.get(key, []), log_rule)",
+        "        content = None",
+        f"{COMMANDS}/test_verify_planted.py -k taken_away",
     ),
     Mutant(
         "rejected",
