@@ -67,6 +67,7 @@ _INVALID: Final = frozenset(
         "413",
     }
 )
+_KEY: Final = "KMS key"
 CREATE_GROUP: Final = "logs:CreateLogGroup"
 _CLOCK: Final = "set the host's clock: the signature's time is not CloudWatch's"
 _KEYS: Final = "give the task a role, or valid AWS credentials; they are looked for again by itself"
@@ -180,9 +181,11 @@ def _refusal(error: ClientError, *, act: str, group: str) -> Failure:
     if code == "ResourceNotFoundException":
         return MissingTarget("group" if "log group" in message.lower() else "stream")
     if status == 413 or code in _INVALID:
+        # Where no event is at fault, none may be given up for it.
         if _NAME_REFUSED.search(message):
-            # No event is at fault, so none may be given up for it.
             return Denied(code, message, "correct log_group or log_stream in the configuration")
+        if _KEY in message:
+            return Denied(code, message, _remedy(code, message, act, group))
         return Invalid(f"{code}: {message}")
     return Denied(code, message, _remedy(code, message, act, group))
 
@@ -192,7 +195,7 @@ def _remedy(code: str, message: str, act: str, group: str) -> str:
         return _CLOCK
     if code in _REMEDIES:
         return _REMEDIES[code]
-    if "KMS" in message:
+    if _KEY in message:
         return f"let CloudWatch Logs of this region use the KMS key of {group} (the key's policy)"
     if "AccessDenied" in code or "NotAuthorized" in code or "Unauthorized" in code:
         allow = f"allow {act} on the log group {group} and its streams in the task role"

@@ -130,6 +130,10 @@ def test_what_is_missing(message: str, what: str) -> None:
             "log_group",
             False,
         ),
+        *(
+            (refused(code, "The specified KMS key does not exist or is not allowed"), "KMS", False)
+            for code in ("AccessDeniedException", "InvalidParameterException")
+        ),
     ],
 )
 def test_what_is_denied_says_what_to_do(error: ClientError, words: str, heals: bool) -> None:
