@@ -17,7 +17,7 @@ import structlog
 
 from sidecar.model.assembler import Assembler
 from sidecar.model.batch import StreamKey
-from sidecar.model.fingerprint import FULL, Fingerprint, Marker
+from sidecar.model.fingerprint import FULL, MARKER_LENGTH, Fingerprint, Marker
 from sidecar.model.journal import (
     GONE,
     REPLACED,
@@ -53,7 +53,7 @@ from sidecar.sources.rules import LogRule
 from sidecar.sources.siblings import generation
 from sidecar.sources.source import Again, Source, note_several_writers
 from sidecar.sources.stream_order import StreamOrder
-from sidecar.sources.traces import Kinship, Trace
+from sidecar.sources.traces import Kinship, Trace, is_unmistakable
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -645,7 +645,9 @@ class Catalogue:
             self.passed_over[found.path] = "copy"
             return None
         original = self._original_of(candidate)
-        if original is not None and self._is_reachable(original):
+        if original is not None and not self._is_proved(original, candidate):
+            original = None
+        if original is not None and self._is_reachable(original, found):
             self._copies.setdefault(original, set()).add(found.path)
             self.passed_over[found.path] = "copy"
             return None
@@ -770,7 +772,11 @@ class Catalogue:
         traces = []
         for number in self._kin.of(found.base or found.path):
             record = self._ledger.sources.get(number)
-            if record is None or not (found.compressed or self._is_truncated(record)):
+            if record is None or not (
+                found.compressed
+                or self._is_truncated(record)
+                or self._may_be_elsewhere(record, found)
+            ):
                 continue
             if record.fingerprint is None:
                 self._learn_head(number)
@@ -799,6 +805,18 @@ class Catalogue:
         source = self.sources.get(record.source)
         return record.claim.inode == REPLACED if source is None else source.superseded
 
+    def _may_be_elsewhere(self, record: SourceRecord, found: Found) -> bool:
+        """Is its file not under the name that the rotated one had, which may be a copy of it?"""
+        if found.base is None or (found.root, found.inode) in self._dormant:
+            return False
+        source = self.sources.get(record.source)
+        return (
+            source is None
+            or source.deleted
+            or source.missing_since is not None
+            or source.path != found.base
+        )
+
     def _trace(self, record: SourceRecord) -> Trace:
         assert record.fingerprint is not None
         source, number = self.sources.get(record.source), record.source
@@ -821,12 +839,42 @@ class Catalogue:
             exact=source.read_out,
         )
 
-    def _is_reachable(self, number: int) -> bool:
+    def _is_proved(self, number: int, copy: Candidate) -> bool:
+        """Is it a copy of a source beyond doubt? An archive is, and what is like a file that was
+        truncated; of one that is gone, only what no later file of its name can be like."""
+        record = self._ledger.sources[number]
+        if copy.archive is not None or self._is_truncated(record):
+            return True
+        source = self.sources.get(number)
+        at = record.acknowledged if source is None else source.position
+        if at > copy.size:
+            return is_unmistakable(copy.head[: copy.head.rfind(b"\n")])
+        before = copy.before[at].rstrip(b"\n")
+        # The first line of it may be cut off.
+        return is_unmistakable(before if at <= MARKER_LENGTH else before[before.find(b"\n") + 1 :])
+
+    def _is_reachable(self, number: int, copy: Found) -> bool:
         """Can the source be read where it is, or has it been read to its end there?"""
         source = self.sources.get(number)
+        if source is None and number not in self._departed and not copy.compressed:
+            return self._is_in_its_directory(self._ledger.sources[number])
         if source is None or source.superseded or source.rest_since is not None:
             return False
         return self._descriptors.holds(source) or source.missing_since is None
+
+    def _is_in_its_directory(self, record: SourceRecord) -> bool:
+        """Does the file of a record that no scan has come upon yet lie where it did, perhaps under
+        another name?"""
+        numbers_differ = record.claim.root in self._layered
+        self._budget.spend(1)
+        try:
+            with os.scandir(os.path.dirname(record.path)) as entries:
+                return any(
+                    (entry.stat().st_ino if numbers_differ else entry.inode()) == record.claim.inode
+                    for entry in entries
+                )
+        except OSError:
+            return False
 
     def _has_moved_on(self, number: int, archive: Candidate) -> bool:
         """Did an outcome move the checkpoint while the archive was looked through?"""

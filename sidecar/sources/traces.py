@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,18 @@ from sidecar.model.fingerprint import Fingerprint, Marker
 
 SHORTEST_MARK = 16
 """Bytes that a mark must cover to speak for a file that is shorter than the fingerprint."""
+
+_NUMBERED = re.compile(rb"(?:\d\D*){6}")
+"""In a line that carries a time, or another number that no other line has."""
+
+
+def is_unmistakable(lines: bytes) -> bool:
+    """Can no other file have these lines at this place? Each has six digits, and no two are alike.
+
+    Lines that repeat, and the few that each run of a program begins with, may be anybody's.
+    """
+    each = lines.split(b"\n")
+    return len(set(each)) == len(each) and all(map(_NUMBERED.search, each))
 
 
 class Kinship(enum.Enum):

@@ -140,6 +140,20 @@ MUTANTS = (
     Mutant(
         "T02",
         "sidecar/sources/catalogue.py",
+        "                or self._may_be_elsewhere(record, found)\n",
+        "",
+        f"{READING}/test_copies_of_gone_files.py -k t02",
+    ),
+    Mutant(
+        "R06",
+        "sidecar/sources/catalogue.py",
+        "        if original is not None and not self._is_proved(original, candidate):",
+        "        if False:",
+        f"{READING}/test_copies_of_gone_files.py -k r06",
+    ),
+    Mutant(
+        "T02",
+        "sidecar/sources/catalogue.py",
         "if copy is None or not copy.claim.start:",
         "if True:",
         f"{READING}/test_truncated.py -k not_delivered",
