@@ -97,15 +97,15 @@ def chosen(
 ) -> tuple[SourceRecord | None, tuple[SourceRecord, ...]]:
     """Which of the records speaks of this content, as far as it was read, and which do not.
 
-    One that knows no content, of a file that was empty, speaks of its own names alone: its number
-    may be any other file's by now.
+    One that knows no content, of a file that was empty, speaks of its own names alone, and never of
+    an archive: its number may be any other file's by now.
     """
     record = None
     for each in known:
         if size < each.acknowledged:
             continue
         if each.fingerprint is None:
-            if record is None and shares_a_name(each, found):
+            if record is None and not found.compressed and shares_a_name(each, found):
                 record = each
         elif each.fingerprint.matches(head) and each.marker.matches(before[each.acknowledged]):
             record = each

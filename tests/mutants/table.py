@@ -112,8 +112,8 @@ MUTANTS = (
     Mutant(
         "I03",
         "sidecar/sources/candidate.py",
-        "if record is None and shares_a_name(each, found):",
-        "if record is None:",
+        "if record is None and not found.compressed and shares_a_name(each, found):",
+        "if record is None and not found.compressed:",
         f"{READING}/test_identity.py -k i03",
     ),
     Mutant(
@@ -136,6 +136,13 @@ MUTANTS = (
         r"|\.backup)?)",
         ")?)",
         f"{READING}/test_generations.py -k moves_aside",
+    ),
+    Mutant(
+        "I03",
+        "sidecar/sources/candidate.py",
+        "            if record is None and not found.compressed and shares_a_name(each, found):",
+        "            if record is None and shares_a_name(each, found):",
+        f"{READING}/test_archives.py -k i03",
     ),
     Mutant(
         "T02",

@@ -140,6 +140,29 @@ def test_r10_archive_of_what_was_read_is_not_shipped(tmp_path: Path, log: Path, 
         assert sidecar.messages("app.log") == [*lines("a", LONG), "new", "newer"]
 
 
+def test_i03_archive_with_the_number_of_an_empty_file(tmp_path: Path, log: Path) -> None:
+    """While the sidecar is down the empty file is deleted, and its inode number goes to the archive
+    of another: that is not the empty file grown.
+
+    Catches: an archive taken for whatever had its number and no content yet.
+    """
+    append(log, lines("a", LONG))
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.settle()
+        rotated = rotate(log)
+        append(log, [])
+        sidecar.pass_time(12)
+        sidecar.stop()
+        number = log.stat().st_ino
+        content = gzip.compress(rotated.read_bytes())
+        rotated.unlink()
+        log.rename(rotated.with_name("app.log.1.gz")).write_bytes(content)
+        assert log.with_name("app.log.1.gz").stat().st_ino == number
+        sidecar.start()
+        sidecar.pass_time(12)
+        assert sidecar.messages("app.log") == lines("a", LONG)
+
+
 def test_r10_archive_of_a_file_that_is_open_and_not_read_yet(tmp_path: Path, log: Path) -> None:
     """A file that was empty when it was found and could not be read since, for want of room, is
     read through its descriptor; its archive, which came meanwhile, holds nothing new.
