@@ -263,13 +263,18 @@ class Intake:
         self, source: Source, now: float, has_room: Callable[[StreamKey | None], bool]
     ) -> bool:
         """Has it to wait: for an older file or archive of its stream, or for room?"""
-        if not source.again and self.catalogue.order.is_behind_older(source):
-            self.catalogue.order.wait(source)
+        order = self.catalogue.order
+        if not source.again and order.is_behind_older(source):
+            order.wait(source)
             return True
         if not has_room(source.key):
+            order.await_room(source)
             if self._budget.has_room(now):
                 self._tailer.measure(source, now)
-        elif source.again or not self.catalogue.waits_for_archive(source):
+        elif source.again or not (
+            order.is_behind_awaiting(source) or self.catalogue.waits_for_archive(source)
+        ):
+            order.got_room(source)
             return False
         self._waiting.put(source.id, now + ASK_AGAIN_SECONDS)
         return True
@@ -389,6 +394,7 @@ class Intake:
         elif self.catalogue.wants_fingerprint(source):
             self.catalogue.fingerprint(source, self._tailer.head(source))
         if turn.more:
+            self.catalogue.order.is_not_read_out(source)
             self._give_turn(source)
             return
         self._looks.put(source.id, self._next_look(source, now))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 
 from sidecar.model.batch import StreamKey
 from sidecar.sources.source import Source
@@ -23,6 +23,8 @@ class StreamOrder:
         self._waiting: dict[StreamKey, dict[int, Source]] = {}
         self._waited_for: dict[StreamKey, Source | object | None] = {}
         """Behind which one all that wait are."""
+        self._awaiting: dict[StreamKey, dict[int, Source]] = {}
+        """What was to be read when there was no memory for it, by its number."""
 
     def add(self, source: Source) -> None:
         insort(self._sources.setdefault(source.key, []), source, key=_age)
@@ -33,6 +35,7 @@ class StreamOrder:
         if source in sources:
             sources.remove(source)
             self._fronts.pop(source.key, None)
+        self.got_room(source)
 
     def begin_round(self) -> None:
         """Look anew for the oldest of each stream that is not read out.
@@ -45,6 +48,35 @@ class StreamOrder:
         """Must an older file of the same stream be read first?"""
         front = self._front(source.key)
         return front is not None and front is not source and front.order <= source.order
+
+    def await_room(self, source: Source) -> None:
+        """It may not be read now, and how far it has grown is not known: who is newer may not
+        either before its next turn, whether there is memory again or not."""
+        self._awaiting.setdefault(source.key, {})[source.id] = source
+
+    def got_room(self, source: Source) -> None:
+        """There is memory for what it holds, and its turn has come."""
+        awaiting = self._awaiting.get(source.key, {})
+        awaiting.pop(source.id, None)
+        if not awaiting:
+            self._awaiting.pop(source.key, None)
+
+    def is_behind_awaiting(self, source: Source) -> bool:
+        """Does an older file of the same stream wait for memory?"""
+        return any(
+            each.missing_since is None and (each.order, each.id) < (source.order, source.id)
+            for each in self._awaiting.get(source.key, {}).values()
+        )
+
+    def is_not_read_out(self, source: Source) -> None:
+        """Its turn has shown that there is more to read, which no look had shown before."""
+        at = self._fronts.get(source.key, 0)
+        sources = self._sources.get(source.key, [])
+        own = bisect_left(sources, _age(source), 0, at, key=_age)
+        while own < at and sources[own] is not source:
+            own += 1
+        if own < at:
+            self._fronts[source.key] = own
 
     def wait(self, source: Source) -> None:
         """It is behind an older one: `end_round` gives it back when that is over."""

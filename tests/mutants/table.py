@@ -252,9 +252,9 @@ MUTANTS = (
     Mutant(
         "L07",
         "sidecar/sources/intake.py",
-        "        if turn.more:\n            self._give_turn(source)\n",
-        "        if turn.more:\n            source.queued = True\n"
-        "            self._ready.appendleft(source)\n",
+        "            self._give_turn(source)\n            return\n        self._looks",
+        "            source.queued = True\n"
+        "            self._ready.appendleft(source)\n            return\n        self._looks",
         f"{READING}/test_lines.py -k l07",
     ),
     Mutant(
@@ -900,5 +900,12 @@ MUTANTS = (
         "        if isinstance(failure, Unknown):\n            self._find_out",
         "        if False:\n            self._find_out",
         "tests/properties/test_delivery_machine.py",
+    ),
+    Mutant(
+        "R01",
+        "sidecar/sources/intake.py",
+        "            self.catalogue.order.is_not_read_out(source)\n",
+        "",
+        f"{READING}/test_order_of_files.py",
     ),
 )

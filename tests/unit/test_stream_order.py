@@ -59,6 +59,44 @@ def test_who_comes_late_does_not_keep_the_next_one_waiting(
     assert order.end_round() == [third]
 
 
+def test_an_older_one_that_is_not_read_out_after_its_turn_has_newer_ones_wait(
+    three: tuple[StreamOrder, list[Any]],
+) -> None:
+    """All that is known of it is read; its turn shows that it has grown: who is newer waits, though
+    asked in the same round.
+
+    Catches: believing for a round what was known of a file before its turn.
+    """
+    order, (first, second, third) = three
+    first.unread = second.unread = 0
+    order.begin_round()
+    assert not order.is_behind_older(second)
+    second.unread = 1
+    order.is_not_read_out(second)
+    assert not order.is_behind_older(second)
+    assert order.is_behind_older(third)
+
+
+def test_who_waits_for_memory_is_not_overtaken(three: tuple[StreamOrder, list[Any]]) -> None:
+    """All that is known of an older one is read, and for its turn there was no memory: who is newer
+    waits, though there is memory for it, until the older one has had its turn or is no more.
+
+    Catches: taking a file that waits for memory for one that was read to its end.
+    """
+    order, (first, second, third) = three
+    first.unread = second.unread = 0
+    order.await_room(first)
+    order.await_room(second)
+    assert order.is_behind_awaiting(second)
+    assert order.is_behind_awaiting(third)
+    assert not order.is_behind_awaiting(first)
+    order.got_room(first)
+    assert not order.is_behind_awaiting(second)
+    assert order.is_behind_awaiting(third)
+    order.remove(second)
+    assert not order.is_behind_awaiting(third)
+
+
 def test_an_older_one_that_comes_late_has_all_others_wait(
     three: tuple[StreamOrder, list[Any]],
 ) -> None:
