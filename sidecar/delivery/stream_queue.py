@@ -59,10 +59,12 @@ class StreamQueue:
         self._awaited.append((*times, now + AGAIN_SECONDS))
 
     def cut_due(self, linger: float) -> float | None:
-        """When to cut at the latest what waits; None when nothing does."""
+        """When to cut at the latest what waits; None when nothing does, or not for the time."""
         if self._again:
             return self._again[0].read_at
-        return self._portions[0].read_at + linger if self._portions else None
+        if not self._portions or self._next is not None:
+            return None
+        return self._portions[0].read_at + linger
 
     def add(self, portion: Portion) -> None:
         if portion.again:
@@ -163,7 +165,9 @@ class StreamQueue:
 
     def _is_due(self, now: float, linger: float) -> bool:
         """An idle stream's records go at once; a busy one's wait for company, or requests of a
-        few lines each would cost more than the lines."""
-        is_idle = self._next is None and not self.in_flight
-        since = self.sent_at if is_idle else self._portions[0].read_at
+        few lines each would cost more than the lines. Behind a batch that waits itself they have
+        the time: where requests are slow, the queue would fill with such batches."""
+        if self._next is not None:
+            return False
+        since = self._portions[0].read_at if self.in_flight else self.sent_at
         return now - since >= linger
