@@ -1,6 +1,6 @@
 """Taking over what a dead member knew."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
 from sidecar.model.journal import (
@@ -26,6 +26,7 @@ def adopt(ours: Ledger, other: Ledger, living: Container[int] = ()) -> list[Entr
     """
     adoption = _Adoption(ours, living)
     adoption.take_sources(other)
+    adoption.take_owed(other)
     adoption.take_intents(other)
     adoption.take_history(other)
     adoption.take_the_rest(other)
@@ -55,21 +56,35 @@ class _Adoption:
             self._record(theirs.renumbered(number))
             if same is not None:
                 moved = {same.source: number}
-                under_way = self._intents_of(same.source)
+                owed = _of_source(self._ours.owed, same.source)
+                under_way = _of_source(self._ours.intents.values(), same.source)
+                self._record(_closed(renumbered(each, moved) for each in owed))
                 self._record([renumbered(each, moved) for each in under_way])
                 self._record([SourceForgotten(same.source)])
                 self._record([Settled(each.batch, ()) for each in under_way if self._is_over(each)])
 
+    def take_owed(self, other: Ledger) -> None:
+        """Before the history: a batch that is stored in part is in both, under one number."""
+        known = {_act(intent) for intent in (*self._ours.owed, *self._ours.intents.values())}
+        for intent in other.owed:
+            ours = self._renumbered(intent)
+            if ours.spans and _act(ours) not in known:
+                self._record(_closed([ours]))
+
     def take_intents(self, other: Ledger) -> None:
         known = {_act(intent) for intent in self._ours.intents.values()}
         for intent in other.intents.values():
-            ours = renumbered(intent, self._numbers, alone=True)
-            ours = replace(ours, batch=self._ours.next_batch)
+            ours = self._renumbered(intent)
             if not (ours.spans or not intent.spans) or _act(ours) in known:
                 continue
             if self._is_over(ours) and not _is_settled(other, intent):
                 continue
             self._record([ours])
+
+    def _renumbered(self, intent: IntentSent) -> IntentSent:
+        """As a request of ours, of the sources that were taken."""
+        ours = renumbered(intent, self._numbers, alone=True)
+        return replace(ours, batch=self._ours.next_batch)
 
     def _is_over(self, intent: IntentSent) -> bool:
         """Does ours know what came of the request, as whoever took the same folder over before
@@ -87,13 +102,6 @@ class _Adoption:
                     self._record([entry])
             elif replace(entry, batch=0) not in known:
                 self._record([replace(entry, batch=self._ours.next_batch)])
-
-    def _intents_of(self, source: int) -> list[IntentSent]:
-        return [
-            intent
-            for intent in self._ours.intents.values()
-            if any(span.source == source for span in intent.spans)
-        ]
 
     def take_the_rest(self, other: Ledger) -> None:
         ours = self._ours
@@ -151,6 +159,17 @@ def renumbered(intent: IntentSent, numbers: dict[int, int], *, alone: bool = Fal
             if at.source in numbers or not alone
         ),
     )
+
+
+def _of_source(intents: Iterable[IntentSent], source: int) -> list[IntentSent]:
+    return [each for each in intents if any(span.source == source for span in each.spans)]
+
+
+def _closed(intents: Iterable[IntentSent]) -> Iterator[Entry]:
+    """Requests that came to nothing."""
+    for intent in intents:
+        yield intent
+        yield Settled(intent.batch, ())
 
 
 def _is_settled(ledger: Ledger, intent: IntentSent) -> bool:

@@ -42,6 +42,7 @@ from sidecar.model.journal import (
     TaskKnown,
     Trailer,
 )
+from sidecar.model.owed import Owed
 from sidecar.model.records import Resume
 
 Edge = tuple[Marker, Resume | None]
@@ -183,11 +184,12 @@ class SourceRecord:
 class Ledger:
     """All a member knows, rebuilt from its journal at any time.
 
-    `intents` are requests without a result, by batch. `arrivals` is the newest time of arrival
-    given to an event of each (group, stream), so that the next one is later, over restarts too.
-    `history` is what was acknowledged of late, which an unknown outcome is compared with.
-    `possible_duplicates` counts events of abandoned batches. `tasks` are the ids of all tasks whose
-    sidecars ever used the state directory, the latest last.
+    `intents` are requests without a result, by batch; `owed` those that came to nothing, as long as
+    their lines wait to be sent again. `arrivals` is the newest time of arrival given to an event of
+    each (group, stream), so that the next one is later, over restarts too. `history` is what was
+    acknowledged of late, which an unknown outcome is compared with. `possible_duplicates` counts
+    events of abandoned batches. `tasks` are the ids of all tasks whose sidecars ever used the state
+    directory, the latest last.
     """
 
     sources: dict[int, SourceRecord] = field(default_factory=dict)
@@ -200,10 +202,12 @@ class Ledger:
     next_batch: int = 1
     possible_duplicates: int = 0
     tasks: dict[str, None] = field(default_factory=dict)
+    owed: Owed = field(init=False)
     _feeders: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False)
 
     def __post_init__(self) -> None:
         self.history.intents = self.intents
+        self.owed = Owed(self.sources, self.intents)
 
     def apply(self, entry: Entry) -> bool:
         """Fold one entry in. False when it speaks of a source that is not known here."""
@@ -214,6 +218,7 @@ class Ledger:
         yield from map(TaskKnown, self.tasks)
         for record in self.sources.values():
             yield from record.renumbered(record.source)
+        yield from self.owed.entries()
         yield from self.history.entries()
         yield from self.intents.values()
         for (group, stream), timestamp in self.arrivals.items():
@@ -261,9 +266,11 @@ class Ledger:
         return record is not None
 
     def _forgotten(self, entry: SourceForgotten) -> bool:
-        record = self.sources.pop(entry.source, None)
+        record = self.sources.get(entry.source)
         if record is None:
             return True
+        self.owed.forget(entry.source, record.feeds)
+        del self.sources[entry.source]
         self._feeders[record.feeds] -= 1
         if not self._feeders[record.feeds]:
             del self._feeders[record.feeds]
@@ -280,6 +287,7 @@ class Ledger:
     def _checkpoint(self, entry: SourceCheckpoint) -> bool:
         if record := self.sources.get(entry.source):
             record.restore(entry)
+            self.owed.prune(record.feeds)
         return record is not None
 
     def _intent(self, entry: IntentSent) -> bool:
@@ -289,6 +297,7 @@ class Ledger:
             return False
         self.history.discard(entry.batch)
         self.intents[entry.batch] = entry
+        self.owed.reopened(entry)
         if entry.arrival:
             self._arrival(ArrivalTimeUsed(entry.group, entry.stream, entry.greatest))
         return len(known) == len(entry.spans)
@@ -298,17 +307,26 @@ class Ledger:
         if intent is not None and entry.stored:
             self._remember(intent, entry.spans)
         known = True
+        streams = set()
         for span in entry.spans:
             if record := self.sources.get(span.source):
                 record.settle(span)
+                streams.add(record.feeds)
             else:
                 known = False
+        if intent is not None:
+            self.owed.add(intent)
+            streams.add((intent.group, intent.stream))
+        for stream in streams:
+            self.owed.prune(stream)
         return known
 
     def _abandoned(self, entry: BatchAbandoned) -> bool:
         if intent := self.intents.pop(entry.batch, None):
             self.possible_duplicates += intent.count
             self.history.end((intent.group, intent.stream), intent.greatest)
+            self.owed.add(intent)
+            self.owed.prune((intent.group, intent.stream))
         return True
 
     def _remember(self, intent: IntentSent, spans: tuple[Span, ...]) -> None:

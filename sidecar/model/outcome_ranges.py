@@ -33,7 +33,7 @@ def stored_spans(intent: IntentSent, missing: Sequence[int]) -> list[Span]:
     markers = {
         (span.source, span.end): (span.marker_length, span.marker_crc) for span in intent.spans
     }
-    resumes = _resumes(intent)
+    resumes = resumes_of(intent)
     return [
         Span(
             source,
@@ -49,7 +49,7 @@ def stored_spans(intent: IntentSent, missing: Sequence[int]) -> list[Span]:
 
 def missing_ranges(intent: IntentSent, missing: Sequence[int]) -> list[Missing]:
     """The byte ranges of the missing events, in the order of their files."""
-    resumes = _resumes(intent)
+    resumes = resumes_of(intent)
     if not intent.events:
         return [
             Missing(span.source, span.start, span.end, NO_TIME, None, False)
@@ -64,7 +64,7 @@ def missing_ranges(intent: IntentSent, missing: Sequence[int]) -> list[Missing]:
     ]
 
 
-def _resumes(intent: IntentSent) -> dict[tuple[int, int], Resume]:
+def resumes_of(intent: IntentSent) -> dict[tuple[int, int], Resume]:
     return {(at.source, at.offset): at.resume for at in intent.resumes}
 
 

@@ -1085,8 +1085,8 @@ class Catalogue:
         return candidate.record is record and self._is_rotated(found)
 
     def _pass_over(self, source: Source) -> None:
-        """Note what is not to be read on the way: settled beyond the checkpoint, or of unknown
-        outcome."""
+        """Note what is not to be read on the way: settled beyond the checkpoint, of unknown
+        outcome, or to be read once more, with the times it had."""
         record = source.record
         ahead = [(start, end, record.edges[end][1]) for start, end in record.beyond]
         for batch, intent in self._ledger.intents.items():
@@ -1096,6 +1096,9 @@ class Catalogue:
                     source.held.add(batch)
                     start = max(span.start, record.acknowledged)
                     ahead.append((start, span.end, resumes.get((span.source, span.end))))
+        for missing, after in self._ledger.owed.of(record.source):
+            source.again.append(Again(record, *missing[1:]))
+            ahead.append((missing.start, missing.end, after))
         source.pass_over(ahead)
 
     def _finish(self, source: Source) -> None:

@@ -908,4 +908,11 @@ MUTANTS = (
         "",
         f"{READING}/test_order_of_files.py",
     ),
+    Mutant(
+        "C02",
+        "sidecar/sources/catalogue.py",
+        "in self._ledger.owed.of(record.source):",
+        "in []:",
+        f"{DELIVERING}/test_times_kept.py -k found_missing",
+    ),
 )
