@@ -36,9 +36,9 @@ bench: $(READY) ## what a core can do: assembling lines, encoding batches
 	  name=$$(basename $$file .py); echo "== $$name"; $(PY) -m tests.benchmarks.$$name || exit 1; \
 	done
 
-chaos: $(READY) ## nothing lost or doubled? a soak for MINUTES=1; or KILLS=200 MEGABYTES=200, PROGRAMS=1000, OUTAGE=5; SEED=1 repeats
+chaos: $(READY) ## nothing lost or doubled? a soak for MINUTES=1; or KILLS=200 MEGABYTES=200, PROGRAMS=1000, TASKS=10, OUTAGE=5; SEED=1 repeats
 	$(PY) -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(KILLS),--kills $(KILLS)) $(if $(MEGABYTES),--megabytes $(MEGABYTES)) \
-	  $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(OUTAGE),--outage $(OUTAGE)) $(if $(SEED),--seed $(SEED))
+	  $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(TASKS),--tasks $(TASKS)) $(if $(OUTAGE),--outage $(OUTAGE)) $(if $(SEED),--seed $(SEED))
 
 mutants: $(READY) ## one-line changes to the product, each of which a test must catch; COUNT=10 takes ten at random
 	$(PY) -m tests.mutants $(if $(COUNT),--count $(COUNT))

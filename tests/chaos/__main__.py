@@ -3,6 +3,7 @@
 --minutes N    a soak: real processes under SIGKILL and faults, and random programs beside them
 --kills N      SIGKILL at random moments while large files are shipped
 --programs N   random programs over files, faults and deaths, in this process
+--tasks N      a rolling deployment of so many tasks under traffic
 --outage N     so many real minutes without CloudWatch, while a writer goes on
 
 Exit status 0 when nothing is lost or twice; the report's seed repeats a run.
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import time
 
-from tests.chaos import kills, outage, programs, soak
+from tests.chaos import kills, outage, programs, rolling, soak
 
 
 def main() -> int:
@@ -28,6 +29,7 @@ def main() -> int:
         "--mode", choices=kills.MODES, action="append", help="of time, with --kills"
     )
     parser.add_argument("--programs", type=int)
+    parser.add_argument("--tasks", type=int)
     parser.add_argument("--outage", type=float)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args()
@@ -39,6 +41,8 @@ def main() -> int:
         report = programs.run(seed, count=options.programs)
         print(report.described())
         return 0 if report.is_clean else 1
+    if options.tasks is not None:
+        return 0 if rolling.run(seed, options.tasks) else 1
     if options.outage is not None:
         return 0 if outage.run(options.outage) else 1
     return 0 if soaked(seed, options.minutes) else 1
