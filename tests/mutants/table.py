@@ -442,8 +442,8 @@ MUTANTS = (
     Mutant(
         "C06",
         "sidecar/model/history.py",
-        "        if len(self.ends) > MOST_ENDS:\n",
-        "        if False:\n",
+        "        while len(self.ends) + len(self.gaps) > MOST_STREAMS:\n",
+        "        while False:\n",
         "tests/unit/test_ledger.py -k c06",
     ),
     Mutant(
@@ -841,9 +841,16 @@ MUTANTS = (
     Mutant(
         "C02",
         "sidecar/model/history.py",
-        "            if not kept and not any(least <= until for least in unknown):",
-        "            if not kept:",
+        "if not any(before[1] < least < after[0] for least in unknown)",
+        "if True",
         "tests/unit/test_ledger.py -k c02_what_goes_on",
+    ),
+    Mutant(
+        "C02",
+        "sidecar/model/history.py",
+        "            _, at = min(apart)",
+        "            _, at = max(apart)",
+        "tests/unit/test_ledger.py -k c02_what_is_read_late",
     ),
     Mutant(
         "C02",
