@@ -96,6 +96,11 @@ class Intake:
         """Is a source waiting for its turn, or an archive being looked through?"""
         return bool(self._ready) or self.catalogue.archives.is_busy
 
+    @property
+    def reads_again(self) -> bool:
+        """Is the next turn that of a source of which bytes are to be read once more?"""
+        return bool(self._ready) and bool(self._ready[0].again)
+
     def discover(self, now: float, now_ms: int, *, everything: bool = False) -> None:
         """Scan what is due and take in what changed; the first time all there is."""
         everything = everything or self.catalogue.is_new
@@ -174,6 +179,9 @@ class Intake:
             wanted = Again(source.record, *each[1:])
             reader = self.catalogue.read_again(source, wanted, now)
             if reader is not None:
+                if reader.queued:
+                    reader.queued = False
+                    self._ready.remove(reader)
                 self._give_turn(reader)
 
     def look_again(self, paths: Iterable[str], now: float) -> None:
@@ -227,7 +235,7 @@ class Intake:
         """
         self.catalogue.order.begin_round()
         for _ in range(len(self._ready)):
-            if not has_room(None):
+            if not self.reads_again and not has_room(None):
                 self._measure_waiting(now)
                 break
             source = self._ready.popleft()
@@ -263,13 +271,15 @@ class Intake:
         self, source: Source, now: float, has_room: Callable[[StreamKey | None], bool]
     ) -> bool:
         """Has it to wait: for an older file or archive of its stream, or for room?"""
-        if not source.again and self.catalogue.order.is_behind_older(source):
+        if source.again:
+            return False  # others wait for it, and take the room: it is no more than was under way
+        if self.catalogue.order.is_behind_older(source):
             self.catalogue.order.wait(source)
             return True
         if not has_room(source.key):
             if self._budget.has_room(now):
                 self._tailer.measure(source, now)
-        elif source.again or not self.catalogue.waits_for_archive(source):
+        elif not self.catalogue.waits_for_archive(source):
             return False
         self._waiting.put(source.id, now + ASK_AGAIN_SECONDS)
         return True
@@ -370,7 +380,10 @@ class Intake:
     def _give_turn(self, source: Source) -> None:
         if not source.queued and not source.over:
             source.queued = True
-            self._ready.append(source)
+            if source.again:
+                self._ready.appendleft(source)
+            else:
+                self._ready.append(source)
 
     def _after(self, source: Source, turn: Turn, now: float, now_ms: int) -> None:
         if turn.verdict is Verdict.REPLACED:

@@ -847,6 +847,13 @@ MUTANTS = (
     ),
     Mutant(
         "C02",
+        "sidecar/sources/intake.py",
+        "            return False  # others wait for it, and take the room",
+        "            return not has_room(source.key)  # others wait for it, and take the room",
+        f"{DELIVERING}/test_after_a_crash.py -k needs_no_room",
+    ),
+    Mutant(
+        "C02",
         "sidecar/model/history.py",
         "            _, at = min(apart)",
         "            _, at = max(apart)",

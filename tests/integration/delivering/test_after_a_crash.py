@@ -109,6 +109,26 @@ def test_c02_what_is_read_once_more_comes_before_later_lines_of_its_time(tmp_pat
     assert destination.messages(GROUP, "a.log") == [f"{second} before", *lines]
 
 
+def test_c02_what_is_read_once_more_needs_no_room(tmp_path: Path) -> None:
+    """The same while memory is full of what comes after, and waits: the first lines come first.
+
+    Catches: what is read once more waiting for room that only what waits for it can make.
+    """
+    destination = Asked()
+    path = tmp_path / "logs" / "a.log"
+    settings = settings_for(tmp_path, delivery={"memory": "2MiB"})
+    second = _stamp(0)
+    lines = [f"{second} line {number}" for number in range(20)]
+    later = [f"{_stamp(1 + number // 100)} {number} {'x' * 2000}" for number in range(2000)]
+    killed_under_way(settings, destination, "request", lambda: append(path, text(lines[:8])))
+    append(path, text([*lines[8:], *later]))
+    with stepping(settings, destination) as sidecar:
+        sidecar.ship()
+        assert sidecar.totals.possible_duplicates == 0
+
+    assert destination.messages(GROUP, "a.log") == [*lines, *later]
+
+
 @pytest.mark.parametrize("mode", ["auto", "arrival"])
 def test_c02_other_ranges_go_on_meanwhile(tmp_path: Path, mode: str) -> None:
     """What comes after an unknown range is delivered at once, and the range itself later, once,
