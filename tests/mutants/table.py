@@ -421,8 +421,8 @@ MUTANTS = (
     Mutant(
         "C02",
         "sidecar/model/history.py",
-        "        return least > self.ended(stream) and not any(",
-        "        return True and not any(",
+        "since <= greatest and least <= until for since, until",
+        "False for since, until",
         f"{DELIVERING}/test_unproved.py -k no_proof",
     ),
     Mutant(
