@@ -261,8 +261,10 @@ class Shipper:
             found.append(Degradation("hung", text))
         if self.checkpoints.problem is not None:
             found.append(Degradation("journal", self.checkpoints.problem))
+        catalogue = self.intake.catalogue
+        stuck = {each.path: each.problem for each in catalogue.sources.values() if each.problem}
         unreadable = {
-            "matching files": self.intake.catalogue.unreadable,
+            "matching files": catalogue.unreadable | stuck,
             "directories": self.intake.discovery.unreadable,
         }
         for what, problems in unreadable.items():

@@ -19,7 +19,7 @@ from sidecar.model.ledger import SourceRecord
 from sidecar.sources.archive import MAGIC, Stream
 from sidecar.sources.candidate import Candidate, TracesOf, chosen
 from sidecar.sources.discovery import Found
-from sidecar.sources.opening import open_file
+from sidecar.sources.opening import open_file, problem
 from sidecar.sources.poll import Budget
 from sidecar.sources.siblings import COMPRESSED
 
@@ -222,7 +222,7 @@ class Archives:
         try:
             candidate = each.inspection.step()
         except OSError as error:
-            self._fail(each, str(error), now)
+            self._fail(each, problem(error), now)
             return None
         if candidate is None:
             return None
@@ -264,7 +264,7 @@ class Archives:
         except FileNotFoundError:
             return True
         except OSError as error:
-            self._fail(each, str(error), now)
+            self._fail(each, problem(error), now)
             return False
         self._unreadable.pop(found.path, None)
         return False
@@ -280,14 +280,14 @@ class Archives:
             return True
         return not os.path.exists(each.found.path.removesuffix(COMPRESSED))
 
-    def _fail(self, each: _Waiting, problem: str, now: float) -> None:
+    def _fail(self, each: _Waiting, text: str, now: float) -> None:
         if each.inspection is not None:
             each.inspection.close()
             each.inspection = None
         path = each.found.path
-        if self._unreadable.get(path) != problem:
-            log.warning("file_unreadable", path=path, error=problem)
-        self._unreadable[path] = problem
+        if self._unreadable.get(path) != text:
+            log.warning("file_unreadable", path=path, error=text)
+        self._unreadable[path] = text
         each.failed_at = now
         each.due = now + DAMAGE_PATIENCE
 

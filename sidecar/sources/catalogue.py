@@ -47,7 +47,7 @@ from sidecar.sources.discovery import Found
 from sidecar.sources.kin import Kin
 from sidecar.sources.last_names import LastNames
 from sidecar.sources.looks import Looks
-from sidecar.sources.opening import OPEN_AND_CLOSE
+from sidecar.sources.opening import OPEN_AND_CLOSE, problem
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
 from sidecar.sources.siblings import generation
@@ -581,9 +581,10 @@ class Catalogue:
         try:
             candidate = examine(found, self._records_of, self._traces_of)
         except OSError as error:
-            if self.unreadable.get(found.path) != str(error):
-                log.warning("file_unreadable", path=found.path, error=str(error))
-            self.unreadable[found.path] = str(error)
+            text = problem(error)
+            if self.unreadable.get(found.path) != text:
+                log.warning("file_unreadable", path=found.path, error=text)
+            self.unreadable[found.path] = text
             return None
         self.unreadable.pop(found.path, None)
         return candidate

@@ -23,7 +23,7 @@ from sidecar.model.records import NO_TIME, Records, Resume
 from sidecar.sources.archive import ArchiveReader
 from sidecar.sources.descriptors import Changed, Descriptors, Moved
 from sidecar.sources.looks import Looks, Seen
-from sidecar.sources.opening import open_file
+from sidecar.sources.opening import open_file, problem
 from sidecar.sources.source import Again, Source, note_several_writers
 from sidecar.telemetry import Totals
 
@@ -500,7 +500,7 @@ class Tailer:
     def _stuck(self, source: Source, error: OSError) -> None:
         self._descriptors.close(source)
         source.failures += 1
-        text = f"{error.strerror or error} ({error.__class__.__name__})"
+        text = problem(error)
         if source.problem != text:
             log.warning("source_stuck", path=source.path, error=text)
         source.problem = text
