@@ -151,6 +151,8 @@ class Catalogue:
         self._departed = Departed()
         self._copies: dict[int, set[str]] = {}
         """By source, the copies and archives beside its file that say nothing new as yet."""
+        self._other_names: dict[int, set[str]] = {}
+        """By source, the hard links of its file, which is read under its first name."""
         self.archives = Archives(
             records_of=self._records_of,
             traces_of=self._traces_of,
@@ -411,6 +413,9 @@ class Catalogue:
 
     def fingerprint(self, source: Source, head: bytes) -> None:
         """Learn more of the first bytes, in steps, until the fingerprint is full."""
+        if len(head) < FULL:
+            # An incomplete line may be taken back, or written anew: it tells nothing as yet.
+            head = head[: head.rfind(b"\n") + 1] or head
         hole = head.find(HOLE)
         if hole >= 0:
             head = head[: max(hole, source.position)]
@@ -483,7 +488,9 @@ class Catalogue:
             self._by_path[found.path] = source
             return
         if source.missing_since is None and self._still_at(source):
-            return  # a second name of the same file: shipped once, under the first
+            # A second name of the same file: shipped once, under the first, while it has that.
+            self._other_names.setdefault(source.id, set()).add(found.path)
+            return
         self._moved(source, found, now)
 
     def _still_at(self, source: Source) -> bool:
@@ -515,6 +522,7 @@ class Catalogue:
             self._totals.rotations += 1
             source.grew_at = max(source.grew_at, now)
         source.missing_since = now
+        self.report_again += self._other_names.pop(source.id, ())
         self._nameless.append(source)
 
     @staticmethod
@@ -1070,6 +1078,7 @@ class Catalogue:
         self.farewell(source)
         self.report_again.append(source.path)
         self.report_again += self._copies.pop(source.id, ())
+        self.report_again += self._other_names.pop(source.id, ())
         del self.sources[source.id]
         self._let_go_names(source)
         claim, feeds = source.record.claim, source.record.feeds

@@ -227,7 +227,7 @@ class Tailer:
         if source.deleted is False and seen.st_nlink == 0:
             source.deleted = True
         if seen.st_size < max(source.size, source.position):
-            return self._shrunk(source, now)
+            return self._shrunk(source, descriptor, seen.st_size, now)
         source.shrunk_at = None
         written = seen.st_mtime_ns != source.modified_ns
         before = source.size
@@ -252,27 +252,44 @@ class Tailer:
             source.size = max(before, source.position)
         return turn
 
-    def _shrunk(self, source: Source, now: float) -> Turn:
+    def _shrunk(self, source: Source, descriptor: int, size: int, now: float) -> Turn:
         """A size smaller than before: believed after a second, fresh look at the file itself."""
         if source.shrunk_at is None:
             source.shrunk_at = now
             return Turn()
         if now - source.shrunk_at < CONFIRM_AFTER:
             return Turn()
-        if source.leaving:
-            return Turn(verdict=Verdict.REPLACED)
-        try:
-            descriptor = open_file(source.path)
-        except FileNotFoundError:
-            return Turn(verdict=Verdict.MOVED)
-        try:
-            fresh = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        if fresh.st_ino == source.inode and fresh.st_size >= max(source.size, source.position):
-            source.shrunk_at = None
-            return Turn()
+        if not source.leaving:
+            try:
+                fresh_descriptor = open_file(source.path)
+            except FileNotFoundError:
+                return Turn(verdict=Verdict.MOVED)
+            try:
+                fresh = os.fstat(fresh_descriptor)
+            finally:
+                os.close(fresh_descriptor)
+            if fresh.st_ino != source.inode:
+                return Turn(verdict=Verdict.REPLACED)
+            size = fresh.st_size
+            if size >= max(source.size, source.position):
+                source.shrunk_at = None
+                return Turn()
+        if self._is_cut_back(source, descriptor, size):
+            log.info("source_cut_back", path=source.path, from_size=source.size, to_size=size)
+            source.size, source.seen_to = size, source.position
+            source.shrunk_at, source.nul_at, source.exhausted = None, -1, False
+            return Turn(more=True)
         return Turn(verdict=Verdict.REPLACED)
+
+    def _is_cut_back(self, source: Source, descriptor: int, size: int) -> bool:
+        """Was no more taken back than what was seen to be no line: the incomplete one of a writer
+        that was killed, or room that was made beforehand? All before it is as it was read."""
+        if not 0 < source.position <= size or source.group_open or source.seen_to < source.size:
+            return False
+        known = source.record.fingerprint
+        if known is not None and not known.matches(os.pread(descriptor, known.length, 0)):
+            return False
+        return self._same_tail(source, descriptor)
 
     def _other_content(self, source: Source, descriptor: int) -> Turn:
         """What was read last is not there any more: written anew, or over by another writer.

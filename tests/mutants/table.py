@@ -19,6 +19,28 @@ COMMANDS = "tests/integration/commands"
 
 MUTANTS = (
     Mutant(
+        "T01",
+        "sidecar/sources/tailer.py",
+        "        if self._is_cut_back(source, descriptor, size):",
+        "        if False:",
+        f"{READING}/test_truncated.py -k taken_back",
+    ),
+    Mutant(
+        "T01",
+        "sidecar/sources/catalogue.py",
+        '            head = head[: head.rfind(b"\\n") + 1] or head',
+        "            head = head or b''",
+        f"{READING}/test_truncated.py -k taken_back",
+    ),
+    Mutant(
+        "D05",
+        "sidecar/sources/catalogue.py",
+        "        source.missing_since = now\n"
+        "        self.report_again += self._other_names.pop(source.id, ())\n",
+        "        source.missing_since = now\n",
+        f"{READING}/test_discovery.py -k what_one_path_loses",
+    ),
+    Mutant(
         "D01",
         "sidecar/sources/catalogue.py",
         'if rule.start_at == "end" and self._was_there_at_first(candidate):',
