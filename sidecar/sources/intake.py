@@ -16,13 +16,14 @@ from sidecar.sources.agenda import NEVER, Agenda
 from sidecar.sources.artifacts import ArtifactRule, Artifacts
 from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.discovery import LONGEST_ABANDONED_SECONDS, Discovery
+from sidecar.sources.holes import NUL_PATIENCE
 from sidecar.sources.mounts import Mounts
 from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.reach import Reach
 from sidecar.sources.removal import Removal
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Again, Source
-from sidecar.sources.tailer import CONFIRM_AFTER, NUL_PATIENCE, Tailer, Turn, Verdict
+from sidecar.sources.tailer import CONFIRM_AFTER, Tailer, Turn, Verdict
 from sidecar.sources.watch import Watch
 from sidecar.telemetry import Totals
 

@@ -22,9 +22,10 @@ from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records, Resume
 from sidecar.sources.archive import ArchiveReader
 from sidecar.sources.descriptors import Changed, Descriptors, Moved
+from sidecar.sources.holes import NUL_PATIENCE, Holes
 from sidecar.sources.looks import Looks, Seen
 from sidecar.sources.opening import open_file, problem
-from sidecar.sources.source import Again, Source, note_several_writers
+from sidecar.sources.source import Again, Source
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -47,10 +48,6 @@ CONFIRM_AFTER = 0.05
 
 LEAST_AGREEMENT = 4096
 """Bytes that must be as they were before a file counts as written over rather than anew."""
-
-NUL_PATIENCE = 1.0
-"""Seconds a run of NULs is held before it is believed; over NFS, out-of-order writes show holes
-that fill in later."""
 
 
 class Verdict(enum.Enum):
@@ -83,6 +80,7 @@ class Tailer:
         self._looks = looks
         self._totals = totals
         self._readers: dict[int, ArchiveReader] = {}
+        self._holes = Holes(self._pread, totals)
 
     def turn(self, source: Source, now: float, now_ms: int) -> Turn:
         """Look at the source, and read at most one portion. Never raises for the volume's faults.
@@ -229,7 +227,7 @@ class Tailer:
         if seen.st_size < max(source.size, source.position):
             return self._shrunk(source, descriptor, seen.st_size, now)
         source.shrunk_at = None
-        written = seen.st_mtime_ns != source.modified_ns
+        anew = written = seen.st_mtime_ns != source.modified_ns
         before = source.size
         grown = seen.st_size > before
         source.size = seen.st_size
@@ -242,6 +240,11 @@ class Tailer:
         written = written or not source.time_tells
         source.modified_ns, source.changed_ns = seen.st_mtime_ns, seen.st_ctime_ns
         source.time_tells = now_ms - seen.st_mtime_ns // 1_000_000 > CLOCK_TICK_MS
+        if written and source.ends_in_nuls:
+            # Room that was made beforehand fills in, and the file does not grow.
+            source.grew_at = now if anew else source.grew_at
+            source.seen_to = source.position
+            source.nul_believed_to = min(source.nul_believed_to, source.position)
         if source.unread == 0:
             if written and not self._same_tail(source, descriptor):
                 return self._other_content(source, descriptor)
@@ -322,7 +325,7 @@ class Tailer:
         if source.size <= source.seen_to and not (finished or close or held):
             source.exhausted = source.nul_at < 0 and not source.group_open
             return Turn()
-        known = source.seen_to - source.position
+        known = 0 if source.ends_in_nuls else source.seen_to - source.position
         is_long = known >= READ_BYTES and not (finished or close or held)
         if is_long and not self._line_may_end(source, descriptor, known):
             return Turn(more=source.seen_to < source.size)
@@ -361,12 +364,14 @@ class Tailer:
         data = data[before:]
         if source.archive is not None and not data:
             return Turn(verdict=Verdict.REPLACED)  # it does not hold any more what it held
-        read_to = source.position + len(data)
+        read_to = self._holes.known_to(source, data)
         at_end = read_to >= source.size
         start = source.position
         # A settled range begins where an event ended: what leads up to it is complete.
-        complete = read_to == stop or (finished and at_end)
-        text = self._past_nuls(source, data, now, finished=complete)
+        complete = start + len(data) == stop or (finished and at_end)
+        text = self._holes.past(source, descriptor, data, now, finished=complete)
+        read_to = max(source.position, self._holes.known_to(source, data, start))
+        at_end = read_to >= source.size
         portion = self._assemble(
             source,
             text,
@@ -376,7 +381,10 @@ class Tailer:
             finished=complete,
         )
         if source.position > start:
-            source.tail = (source.tail + data[: source.position - start])[-MARKER_LENGTH:]
+            # What it moved past without reading are NULs.
+            passed = data[: source.position - start]
+            passed += bytes(min(MARKER_LENGTH, source.position - start - len(passed)))
+            source.tail = (source.tail + passed)[-MARKER_LENGTH:]
             source.mark()
         source.drop_anchor()
         source.seen_to = read_to
@@ -442,7 +450,7 @@ class Tailer:
             _give_parts_one_time(records, resume)
         source.position = records.consumed
         if records.nuls:
-            self._skipped(source, start, records.nuls)
+            self._holes.skipped(source, start, records.nuls)
         if source.nul_skipped_from is not None and records.consumed > start:
             # The believed run of NULs belongs to what follows it, so that ranges stay without gaps.
             if records.starts and records.starts[0] == start:
@@ -453,66 +461,6 @@ class Tailer:
         if not records.ends and not records.filtered:
             return None
         return Portion(source.id, records, text, start, now, resume)
-
-    def _past_nuls(self, source: Source, data: bytes, now: float, *, finished: bool) -> bytes:
-        """The part of `data` that may be assembled now; moves past a run that is believed.
-
-        What was there for as long as the first NUL was held is believed together with it.
-        """
-        if source.assembler.wide:
-            return data
-        first = data.find(0)
-        if first < 0:
-            source.nul_at = -1
-            return data
-        at = source.position + first
-        if finished:
-            source.nul_believed_to = source.position + len(data)
-        if at >= source.nul_believed_to:
-            if source.nul_at != at:
-                source.nul_at, source.nul_since = at, now
-                # All there is by now has the same second to fill in, however many the holes.
-                source.nul_to = max(source.size, source.position + len(data))
-            if now - source.nul_since < NUL_PATIENCE:
-                return data[: data.rfind(b"\n", 0, first) + 1]
-            source.nul_believed_to = source.nul_to
-        source.nul_at = -1
-        if first:
-            return self._with_believed_nuls(source, data, now)
-        return self._past_leading_run(source, data, now, finished=finished)
-
-    def _past_leading_run(
-        self, source: Source, data: bytes, now: float, *, finished: bool
-    ) -> bytes:
-        rest = data.lstrip(b"\0")
-        run = len(data) - len(rest)
-        if not rest and not finished and source.position + run >= source.size:
-            # Nothing after it yet: it may still fill in, and there is nothing to ship.
-            return b""
-        self._skipped(source, source.position, run)
-        if source.nul_skipped_from is None:
-            source.nul_skipped_from = source.position
-        source.position += run
-        return self._past_nuls(source, rest, now, finished=finished)
-
-    def _skipped(self, source: Source, offset: int, nuls: int) -> None:
-        """Count and name NULs that stay between lines. Behind whole lines of a file they are what
-        one writer left out for another's bytes."""
-        if offset and offset < source.size - nuls and source.tail[-1:] == b"\n":
-            note_several_writers(source)
-        self._totals.nul_bytes_skipped += nuls
-        log.warning("nul_run_skipped", path=source.path, offset=offset, bytes=nuls)
-
-    @staticmethod
-    def _with_believed_nuls(source: Source, data: bytes, now: float) -> bytes:
-        """NULs inside lines are shipped as they are, those before a line are left out; up to the
-        first that is not believed yet."""
-        unbelieved = data.find(0, max(0, source.nul_believed_to - source.position))
-        if unbelieved < 0:
-            return data
-        source.nul_at, source.nul_since = source.position + unbelieved, now
-        source.nul_to = source.position + len(data)
-        return data[: data.rfind(b"\n", 0, unbelieved) + 1]
 
     def _stuck(self, source: Source, error: OSError) -> None:
         self._descriptors.close(source)

@@ -19,6 +19,20 @@ COMMANDS = "tests/integration/commands"
 
 MUTANTS = (
     Mutant(
+        "L08",
+        "sidecar/sources/tailer.py",
+        "        if written and source.ends_in_nuls:",
+        "        if False:",
+        f"{READING}/test_room_beforehand.py -k fills_in",
+    ),
+    Mutant(
+        "L08",
+        "sidecar/sources/holes.py",
+        "        while at < until:",
+        "        while False:",
+        f"{READING}/test_room_beforehand.py -k l08",
+    ),
+    Mutant(
         "T01",
         "sidecar/sources/tailer.py",
         "        if self._is_cut_back(source, descriptor, size):",
@@ -260,14 +274,14 @@ MUTANTS = (
     ),
     Mutant(
         "L08",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/holes.py",
         "if now - source.nul_since < NUL_PATIENCE:",
         "if False:",
         f"{READING}/test_holes.py -k l08",
     ),
     Mutant(
         "L08",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/holes.py",
         "source.nul_to = max(source.size, source.position + len(data))",
         "source.nul_to = at + 1",
         f"{READING}/test_holes.py -k l08",
