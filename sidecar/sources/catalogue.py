@@ -340,9 +340,12 @@ class Catalogue:
         """Is a file that was done with, as far as its name tells, longer than it was?"""
         if source.superseded or source.deleted or source.missing_since is not None:
             return False
-        if source.archive is not None:
-            return False
         seen = self._looks.by_name(source.path)
+        if source.archive is not None:
+            # Appended to, or made anew: how much longer it is shows when it is looked through.
+            if seen is not None and (seen.st_size, seen.st_mtime_ns) != source.archive:
+                self.report_again.append(source.path)
+            return False
         return seen is not None and seen.st_ino == source.inode and seen.st_size > source.position
 
     def give_up(self, source: Source) -> None:
@@ -629,6 +632,8 @@ class Catalogue:
             self._by_inode[found.root, found.inode] = live
             self._by_inode[found.root, live.inode] = live
             self._seen_at(live, found, now)
+            if candidate.archive is not None:
+                live.archive, live.size = candidate.archive, max(live.position, candidate.size)
             if not live.leaving or candidate.size > live.position:
                 self.revive(live, now)
             return live
@@ -654,7 +659,7 @@ class Catalogue:
             self.passed_over[found.path] = "copy"
             return None
         original = self._original_of(candidate)
-        if original is not None and self._is_reachable(original):
+        if original is not None and self._is_reachable(original, found.path):
             self._copies.setdefault(original, set()).add(found.path)
             self.passed_over[found.path] = "copy"
             return None
@@ -830,10 +835,13 @@ class Catalogue:
             exact=source.read_out,
         )
 
-    def _is_reachable(self, number: int) -> bool:
-        """Can the source be read where it is, or has it been read to its end there?"""
+    def _is_reachable(self, number: int, path: str) -> bool:
+        """Can the source be read where it is, or has it been read to its end there? An archive that
+        another one has taken the name of cannot."""
         source = self.sources.get(number)
         if source is None or source.superseded or source.rest_since is not None:
+            return False
+        if source.archive is not None and source.path == path:
             return False
         return self._descriptors.holds(source) or source.missing_since is None
 

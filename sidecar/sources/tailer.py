@@ -79,7 +79,7 @@ class Tailer:
         self._descriptors = descriptors
         self._looks = looks
         self._totals = totals
-        self._readers: dict[int, ArchiveReader] = {}
+        self._readers: dict[int, tuple[object, ArchiveReader]] = {}
         self._holes = Holes(self._pread, totals)
 
     def turn(self, source: Source, now: float, now_ms: int) -> Turn:
@@ -401,8 +401,10 @@ class Tailer:
         self._totals.data_operations += 1
         if source.archive is None:
             return os.pread(descriptor, length, at)
-        reader = self._readers.pop(source.id, None) or ArchiveReader()
-        self._readers[source.id] = reader
+        archive, reader = self._readers.pop(source.id, (None, ArchiveReader()))
+        if archive != source.archive:
+            reader = ArchiveReader()
+        self._readers[source.id] = source.archive, reader
         if len(self._readers) > MOST_READERS:
             del self._readers[next(iter(self._readers))]
         return reader.pread(descriptor, length, at)

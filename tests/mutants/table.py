@@ -19,6 +19,27 @@ COMMANDS = "tests/integration/commands"
 
 MUTANTS = (
     Mutant(
+        "R10",
+        "sidecar/sources/catalogue.py",
+        "            if seen is not None and (seen.st_size, seen.st_mtime_ns) != source.archive:",
+        "            if False:",
+        f"{READING}/test_archives.py -k becomes_longer",
+    ),
+    Mutant(
+        "R10",
+        "sidecar/sources/catalogue.py",
+        "        if source.archive is not None and source.path == path:",
+        "        if False:",
+        f"{READING}/test_archives.py -k becomes_longer",
+    ),
+    Mutant(
+        "R10",
+        "sidecar/sources/tailer.py",
+        "        if archive != source.archive:",
+        "        if False:",
+        f"{READING}/test_archives.py -k becomes_longer",
+    ),
+    Mutant(
         "L08",
         "sidecar/sources/tailer.py",
         "        if written and source.ends_in_nuls:",
