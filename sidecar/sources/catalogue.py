@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -44,13 +44,13 @@ from sidecar.sources.copies import Likeness, beside, has_changed, holds, likenes
 from sidecar.sources.departed import Departed
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
-from sidecar.sources.kin import Kin
+from sidecar.sources.kin import Heads, Kin
 from sidecar.sources.last_names import LastNames
 from sidecar.sources.looks import Looks
 from sidecar.sources.opening import OPEN_AND_CLOSE, problem
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
-from sidecar.sources.siblings import generation
+from sidecar.sources.siblings import base_names, generation
 from sidecar.sources.source import Again, Source, note_several_writers
 from sidecar.sources.stream_order import StreamOrder
 from sidecar.sources.traces import Kinship, Trace
@@ -143,11 +143,12 @@ class Catalogue:
         older than the state directory."""
         self._by_inode: dict[Inode, Source] = {}
         self._by_path: dict[str, Source] = {}
-        self.order = StreamOrder()
+        self.order = StreamOrder(self._descriptors.holds)
         self._nameless: list[Source] = []
         self._doubted: list[Source] = []
         """Sources that seem to have been truncated: to be looked at now."""
         self._kin = Kin()
+        self._heads = Heads()
         self._departed = Departed()
         self._copies: dict[int, set[str]] = {}
         """By source, the copies and archives beside its file that say nothing new as yet."""
@@ -253,6 +254,8 @@ class Catalogue:
             self._dormant.setdefault((claim.root, claim.inode), []).append(record)
             rule = self._rules.get(claim.entry) if isinstance(claim.entry, int) else None
             self._kin.add(record.source, claim.path, rule.match.rotated if rule else "auto")
+            if record.fingerprint is not None:
+                self._heads.add(record.source, record.fingerprint)
             if claim.inode in (GONE, REPLACED):
                 self._departed.add(record.source, now=None)
             else:
@@ -426,6 +429,7 @@ class Catalogue:
         fresh = Fingerprint.of(head) if known is None else known.extended_by(head)
         if fresh != known and fresh.length:
             self._record(SourceFingerprinted(source.id, *fresh))
+            self._heads.add(source.id, fresh)
 
     @staticmethod
     def wants_fingerprint(source: Source) -> bool:
@@ -781,8 +785,14 @@ class Catalogue:
 
     def _traces_of(self, found: Found, head: bytes) -> list[Trace]:
         """Traces of the sources whose content a file with these first bytes may hold."""
-        traces = []
-        for number in self._kin.of(found.base or found.path):
+        traces: list[Trace] = []
+        directory, name = os.path.split(found.path)
+        names = [found.base or found.path]
+        if found.compressed:
+            rotated = found.rule.rotated
+            names += [os.path.join(directory, base) for base in base_names(name, rotated)]
+            traces += self._traces_elsewhere(names, head)
+        for number in dict.fromkeys(number for name in names for number in self._kin.of(name)):
             record = self._ledger.sources.get(number)
             if record is None or not (found.compressed or self._is_truncated(record)):
                 continue
@@ -795,6 +805,25 @@ class Catalogue:
                 continue
             traces.append(self._trace(record))
         return sorted(traces, key=lambda trace: trace.position, reverse=True)
+
+    def _traces_elsewhere(self, names: Sequence[str], head: bytes) -> Iterator[Trace]:
+        """Of the sources in other directories that had one of these names, begin with a full head
+        like this, and whose file is not where it was: they may be archived here."""
+        for number in self._heads.of(head):
+            record = self._ledger.sources.get(number)
+            if record is None:
+                continue  # forgotten when it was removed, or taken over under another number
+            directory, name = os.path.split(record.path)
+            if name not in map(os.path.basename, names):
+                continue
+            if directory in map(os.path.dirname, names):
+                continue
+            source = self.sources.get(number)
+            if source is not None and not source.over and self._still_at(source):
+                continue
+            trace = replace(self._trace(record), marks=(), elsewhere=True)
+            if trace.position >= FULL:
+                yield trace
 
     def _learn_head(self, number: int) -> None:
         """A source that was not read yet, for want of room say, may be open all the same, and will
@@ -1114,6 +1143,8 @@ class Catalogue:
     def _expire(self, number: int) -> None:
         record = self._ledger.sources.get(number)
         self._kin.remove(number)
+        if record is not None and record.fingerprint is not None:
+            self._heads.remove(number, record.fingerprint)
         self._record(SourceForgotten(number))
         if record is not None:
             self._last_names.discard(record)

@@ -20,6 +20,27 @@ COMMANDS = "tests/integration/commands"
 MUTANTS = (
     Mutant(
         "R10",
+        "sidecar/sources/stream_order.py",
+        "        if source.missing_since is not None and not self._is_open(source):",
+        "        if source.missing_since is not None:",
+        f"{READING}/test_archive_names.py -k no_name",
+    ),
+    Mutant(
+        "R10",
+        "sidecar/sources/siblings.py",
+        'return [match["name"], *bare] if match else [*bare, *before]',
+        'return [match["name"], *bare] if match else bare',
+        f"{READING}/test_archive_names.py -k before_the_extension",
+    ),
+    Mutant(
+        "I01",
+        "sidecar/sources/catalogue.py",
+        "            if source is not None and not source.over and self._still_at(source):",
+        "            if False:",
+        f"{READING}/test_archive_names.py -k begins_alike",
+    ),
+    Mutant(
+        "R10",
         "sidecar/sources/catalogue.py",
         "            if seen is not None and (seen.st_size, seen.st_mtime_ns) != source.archive:",
         "            if False:",
