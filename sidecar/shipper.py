@@ -215,7 +215,7 @@ class Shipper:
         return all(source.backlog <= 0 for source in self.intake.catalogue.sources.values())
 
     def _until_next_step(self, now: float) -> float:
-        if self.intake.has_unread and self._has_room():
+        if self.intake.reads_again or (self.intake.has_unread and self._has_room()):
             return 0.0
         if not self.sharing.fence.is_open:
             return FENCED_STEP_WAIT  # the heartbeat wakes the pump
@@ -261,8 +261,10 @@ class Shipper:
             found.append(Degradation("hung", text))
         if self.checkpoints.problem is not None:
             found.append(Degradation("journal", self.checkpoints.problem))
+        catalogue = self.intake.catalogue
+        stuck = {each.path: each.problem for each in catalogue.sources.values() if each.problem}
         unreadable = {
-            "matching files": self.intake.catalogue.unreadable,
+            "matching files": catalogue.unreadable | stuck,
             "directories": self.intake.discovery.unreadable,
         }
         for what, problems in unreadable.items():

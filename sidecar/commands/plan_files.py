@@ -13,6 +13,7 @@ from sidecar.commands.table import amount
 from sidecar.model.globs import Glob
 from sidecar.model.stream_names import clean
 from sidecar.sources.matching import Found, Refusal, Rule, judge
+from sidecar.sources.opening import problem
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Source
 
@@ -115,7 +116,7 @@ def _plan_log(plan: FilePlan, found: Found, rehearsal: Rehearsal) -> None:
         )
     elif unreadable is not None:
         plan.kind = "unreadable"
-        plan.why = f"{unreadable.partition('] ')[2] or unreadable}; {_READ_REMEDY}"
+        plan.why = unreadable
     else:
         plan.why = _other_name(plan, rehearsal)
 
@@ -211,7 +212,7 @@ def _unseeable(path: str, error: OSError, rehearsal: Rehearsal) -> FilePlan:
         return FilePlan(path, "link", False, why)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return _missing(path, rehearsal)
-    return FilePlan(path, "unreadable", False, f"{error.strerror}; {_READ_REMEDY}")
+    return FilePlan(path, "unreadable", False, problem(error))
 
 
 def _missing(path: str, rehearsal: Rehearsal) -> FilePlan:
@@ -270,14 +271,8 @@ def _directory(path: str, error: OSError) -> FilePlan:
     if isinstance(error, FileNotFoundError):
         why = "does not exist yet; its files are found when it appears"
     else:
-        why = f"cannot be listed, so nothing in it is seen: {error.strerror}; {_READ_REMEDY}"
+        why = f"cannot be listed, so nothing in it is seen: {problem(error)}"
     return FilePlan(path, "directory", False, why)
-
-
-_READ_REMEDY: Final = (
-    f"let uid {os.geteuid()} gid {os.getegid()} read it: a common group and umask 027 for the "
-    "writers, or an access point that forces one uid"
-)
 
 
 HEADINGS: Final = (

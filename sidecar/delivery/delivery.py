@@ -461,7 +461,7 @@ class Delivery:
         ledger = self._ledger
         duplicates = ledger.possible_duplicates + events
         self._record(Counted(ledger.next_source, ledger.next_batch, duplicates))
-        self._record(HistoryEnds(intent.group, intent.stream, intent.greatest))
+        self._record(HistoryEnds(intent.group, intent.stream, intent.greatest, intent.least))
 
     def _again(self, queue: StreamQueue, batch: Batch, missing: list[int]) -> None:
         """What is missing of a batch goes next, with its timestamps."""

@@ -1,9 +1,9 @@
 """What CloudWatch has acknowledged of late, event by event: what reconciling must not count twice.
 
-Bounded: the oldest batches are let go, and then it is only known up to which timestamp a stream
-holds events that are not known any more. What reaches below that cannot be reconciled. While the
-outcome of a request is unknown and others of its stream go on, that would soon be above it; so what
-lies beyond the times of such a request is let go as a gap, of which both ends are known.
+Bounded: the oldest batches are let go, and of their times it is only known that the stream holds
+something there. What meets such a gap cannot be reconciled. Between two gaps nothing was stored:
+there an archive may belong that is read after newer lines, or a request that nobody answered while
+others of its stream went on. So gaps are put together as late as may be, and the nearest first.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from sidecar.model import digest
 from sidecar.model.journal import BatchStored, HistoryEnds, IntentSent
@@ -19,8 +20,11 @@ from sidecar.model.journal import BatchStored, HistoryEnds, IntentSent
 MOST_EVENTS = 200_000
 """Remembered, over all streams: some 1.5 MB of text, which each snapshot writes."""
 
-MOST_ENDS = 1_000
-"""Streams of which it is known up to where they are forgotten; beyond that, one for all."""
+MOST_GAPS = 16
+"""Of a stream, unless requests of unknown outcome keep more of them apart."""
+
+MOST_STREAMS = 1_000
+"""Of which it is known what is forgotten of them; beyond that, one end for all."""
 
 # PutLogEvents takes events of up to 2 hours ahead: so late may be what is not known.
 MOST_AHEAD_MS = 2 * 60 * 60 * 1000
@@ -35,10 +39,10 @@ Gap = tuple[int, int]
 
 @dataclass(slots=True)
 class History:
-    """Acknowledged batches by number, the oldest first, and where the rest ends.
+    """Acknowledged batches by number, the oldest first, and what is not known beside them.
 
-    `intents` are the ledger's, requests without a result. `gaps` are stretches of time above `ends`
-    that are not known either, in order; there are at most as many as intents, and one.
+    `gaps` are the stretches of time in which a stream holds what is forgotten, in order. Up to its
+    `ends` nothing is known of it at all. `intents` are the ledger's, requests without a result.
     """
 
     batches: dict[int, BatchStored] = field(default_factory=dict)
@@ -70,17 +74,23 @@ class History:
         """What the stream holds up to here is not known."""
         before = max(self.ends.pop(stream, NEVER), timestamp)
         self.ends[stream] = before
-        if len(self.ends) > MOST_ENDS:
-            oldest = next(each for each in self.ends if each != EVERY_STREAM)
-            self.ends[EVERY_STREAM] = max(self.ends.get(EVERY_STREAM, NEVER), self.ends.pop(oldest))
+        self._bound_streams()
 
     def gap(self, stream: Stream, since: int, until: int) -> None:
         """What the stream holds of this stretch of time is not known."""
-        gaps = self.gaps.setdefault(stream, [])
-        for gap in [each for each in gaps if each[0] <= until and since <= each[1]]:
+        gaps = self.gaps.pop(stream, [])
+        for gap in [each for each in gaps if each[0] <= until + 1 and since <= each[1] + 1]:
             gaps.remove(gap)
             since, until = min(since, gap[0]), max(until, gap[1])
         insort(gaps, (since, until))
+        # The last: which streams are forgotten of late shows by their order.
+        self.gaps[stream] = gaps
+        self._bound_gaps(stream)
+        self._bound_streams()
+
+    def forget(self, intent: IntentSent) -> None:
+        """Which of its events are stored will never be known, nor whether once or twice."""
+        self.gap((intent.group, intent.stream), intent.least, intent.greatest)
 
     def ended(self, stream: Stream) -> int:
         """Up to where nothing is known of it."""
@@ -128,28 +138,37 @@ class History:
 
     def _forget(self, stored: BatchStored) -> None:
         self.discard(stored.batch)
-        stream = stored.group, stored.stream
-        self.gap(stream, stored.least, stored.greatest)
-        self._put_together(stream)
+        self.gap((stored.group, stored.stream), stored.least, stored.greatest)
 
-    def _put_together(self, stream: Stream) -> None:
-        """Make two gaps one, or the first one the end, where no unknown time lies between."""
-        unknown = [
-            intent.least
-            for intent in self.intents.values()
-            if (intent.group, intent.stream) == stream
-            and self.reaches(stream, intent.least, intent.greatest)
-        ]
-        kept: list[Gap] = []
-        for since, until in self.gaps.pop(stream):
-            if not kept and not any(least <= until for least in unknown):
-                self.end(stream, until)
-            elif kept and not any(kept[-1][1] < least <= since for least in unknown):
-                kept[-1] = kept[-1][0], until
+    def _bound_gaps(self, stream: Stream) -> None:
+        """Make one of the two gaps with the least time between them, but for unknown times."""
+        gaps = self.gaps[stream]
+        while len(gaps) > MOST_GAPS:
+            unknown = [
+                intent.least
+                for intent in self.intents.values()
+                if (intent.group, intent.stream) == stream
+                and self.reaches(stream, intent.least, intent.greatest)
+            ]
+            apart = [
+                (after[0] - before[1], at)
+                for at, (before, after) in enumerate(pairwise(gaps))
+                if not any(before[1] < least < after[0] for least in unknown)
+            ]
+            if not apart:
+                break
+            _, at = min(apart)
+            gaps[at : at + 2] = [(gaps[at][0], gaps[at + 1][1])]
+
+    def _bound_streams(self) -> None:
+        """Of the streams longest ago one end is kept for all."""
+        while len(self.ends) + len(self.gaps) > MOST_STREAMS:
+            oldest = next((each for each in self.ends if each != EVERY_STREAM), None)
+            if oldest is not None:
+                end = self.ends.pop(oldest)
             else:
-                kept.append((since, until))
-        if kept:
-            self.gaps[stream] = kept
+                end = self.gaps.pop(next(iter(self.gaps)))[-1][1]
+            self.ends[EVERY_STREAM] = max(self.ends.get(EVERY_STREAM, NEVER), end)
 
 
 def _meet(stored: BatchStored, intent: IntentSent) -> bool:

@@ -219,8 +219,9 @@ class Ledger:
         for record in self.sources.values():
             yield from record.renumbered(record.source)
         yield from self.owed.entries()
-        yield from self.history.entries()
+        # Before the history: it is known by them which of its gaps must not be made one.
         yield from self.intents.values()
+        yield from self.history.entries()
         for (group, stream), timestamp in self.arrivals.items():
             yield ArrivalTimeUsed(group, stream, timestamp)
         yield from self.artifacts.values()
@@ -279,7 +280,7 @@ class Ledger:
             kept = tuple(span for span in intent.spans if span.source != entry.source)
             if intent.spans and not kept:
                 del self.intents[batch]
-                self.history.end((intent.group, intent.stream), intent.greatest)
+                self.history.forget(intent)
             elif kept != intent.spans:
                 self.intents[batch] = replace(intent, spans=kept)
         return True
@@ -324,7 +325,7 @@ class Ledger:
     def _abandoned(self, entry: BatchAbandoned) -> bool:
         if intent := self.intents.pop(entry.batch, None):
             self.possible_duplicates += intent.count
-            self.history.end((intent.group, intent.stream), intent.greatest)
+            self.history.forget(intent)
             self.owed.add(intent)
             self.owed.prune((intent.group, intent.stream))
         return True
@@ -332,7 +333,7 @@ class Ledger:
     def _remember(self, intent: IntentSent, spans: tuple[Span, ...]) -> None:
         """Keep what of the batch is stored, to know it from what may be stored beside it."""
         if not intent.events:
-            self.history.end((intent.group, intent.stream), intent.greatest)
+            self.history.forget(intent)
             return
         delivered = {span[:3] for span in spans if span.fate == "delivered"}
         if all(span[:3] in delivered for span in intent.spans):

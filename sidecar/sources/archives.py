@@ -19,9 +19,9 @@ from sidecar.model.ledger import SourceRecord
 from sidecar.sources.archive import MAGIC, Stream
 from sidecar.sources.candidate import Candidate, TracesOf, chosen
 from sidecar.sources.discovery import Found
-from sidecar.sources.opening import open_file
+from sidecar.sources.opening import open_file, problem
 from sidecar.sources.poll import Budget
-from sidecar.sources.siblings import COMPRESSED
+from sidecar.sources.siblings import COMPRESSED, base_names
 
 log = structlog.get_logger(__name__)
 
@@ -187,7 +187,7 @@ class Archives:
         `ripe`: and is its turn now, so that it will not be long?
         """
         return any(
-            (each.found.base or each.found.path) in bases
+            not bases.isdisjoint(_names(each.found))
             and (each.inspection is not None if ripe else each.failed_at is None)
             for each in self._waiting.values()
         )
@@ -222,7 +222,7 @@ class Archives:
         try:
             candidate = each.inspection.step()
         except OSError as error:
-            self._fail(each, str(error), now)
+            self._fail(each, problem(error), now)
             return None
         if candidate is None:
             return None
@@ -264,7 +264,7 @@ class Archives:
         except FileNotFoundError:
             return True
         except OSError as error:
-            self._fail(each, str(error), now)
+            self._fail(each, problem(error), now)
             return False
         self._unreadable.pop(found.path, None)
         return False
@@ -280,16 +280,23 @@ class Archives:
             return True
         return not os.path.exists(each.found.path.removesuffix(COMPRESSED))
 
-    def _fail(self, each: _Waiting, problem: str, now: float) -> None:
+    def _fail(self, each: _Waiting, text: str, now: float) -> None:
         if each.inspection is not None:
             each.inspection.close()
             each.inspection = None
         path = each.found.path
-        if self._unreadable.get(path) != problem:
-            log.warning("file_unreadable", path=path, error=problem)
-        self._unreadable[path] = problem
+        if self._unreadable.get(path) != text:
+            log.warning("file_unreadable", path=path, error=text)
+        self._unreadable[path] = text
         each.failed_at = now
         each.due = now + DAMAGE_PATIENCE
+
+
+def _names(found: Found) -> list[str]:
+    """The paths that the file may have had before it was rotated and compressed."""
+    directory, name = os.path.split(found.path)
+    before = [os.path.join(directory, base) for base in base_names(name, found.rule.rotated)]
+    return [found.base or found.path, *before]
 
 
 def _is_archive(path: str) -> bool:

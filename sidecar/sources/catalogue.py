@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -44,13 +44,13 @@ from sidecar.sources.copies import Likeness, beside, has_changed, holds, likenes
 from sidecar.sources.departed import Departed
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
-from sidecar.sources.kin import Kin
+from sidecar.sources.kin import Heads, Kin
 from sidecar.sources.last_names import LastNames
 from sidecar.sources.looks import Looks
-from sidecar.sources.opening import OPEN_AND_CLOSE
+from sidecar.sources.opening import OPEN_AND_CLOSE, problem
 from sidecar.sources.poll import Budget
 from sidecar.sources.rules import LogRule
-from sidecar.sources.siblings import generation
+from sidecar.sources.siblings import base_names, generation
 from sidecar.sources.source import Again, Source, note_several_writers
 from sidecar.sources.stream_order import StreamOrder
 from sidecar.sources.traces import Kinship, Trace, is_unmistakable
@@ -143,14 +143,17 @@ class Catalogue:
         older than the state directory."""
         self._by_inode: dict[Inode, Source] = {}
         self._by_path: dict[str, Source] = {}
-        self.order = StreamOrder()
+        self.order = StreamOrder(self._descriptors.holds)
         self._nameless: list[Source] = []
         self._doubted: list[Source] = []
         """Sources that seem to have been truncated: to be looked at now."""
         self._kin = Kin()
+        self._heads = Heads()
         self._departed = Departed()
         self._copies: dict[int, set[str]] = {}
         """By source, the copies and archives beside its file that say nothing new as yet."""
+        self._other_names: dict[int, set[str]] = {}
+        """By source, the hard links of its file, which is read under its first name."""
         self.archives = Archives(
             records_of=self._records_of,
             traces_of=self._traces_of,
@@ -251,6 +254,8 @@ class Catalogue:
             self._dormant.setdefault((claim.root, claim.inode), []).append(record)
             rule = self._rules.get(claim.entry) if isinstance(claim.entry, int) else None
             self._kin.add(record.source, claim.path, rule.match.rotated if rule else "auto")
+            if record.fingerprint is not None:
+                self._heads.add(record.source, record.fingerprint)
             if claim.inode in (GONE, REPLACED):
                 self._departed.add(record.source, now=None)
             else:
@@ -338,9 +343,12 @@ class Catalogue:
         """Is a file that was done with, as far as its name tells, longer than it was?"""
         if source.superseded or source.deleted or source.missing_since is not None:
             return False
-        if source.archive is not None:
-            return False
         seen = self._looks.by_name(source.path)
+        if source.archive is not None:
+            # Appended to, or made anew: how much longer it is shows when it is looked through.
+            if seen is not None and (seen.st_size, seen.st_mtime_ns) != source.archive:
+                self.report_again.append(source.path)
+            return False
         return seen is not None and seen.st_ino == source.inode and seen.st_size > source.position
 
     def give_up(self, source: Source) -> None:
@@ -411,6 +419,9 @@ class Catalogue:
 
     def fingerprint(self, source: Source, head: bytes) -> None:
         """Learn more of the first bytes, in steps, until the fingerprint is full."""
+        if len(head) < FULL:
+            # An incomplete line may be taken back, or written anew: it tells nothing as yet.
+            head = head[: head.rfind(b"\n") + 1] or head
         hole = head.find(HOLE)
         if hole >= 0:
             head = head[: max(hole, source.position)]
@@ -418,6 +429,7 @@ class Catalogue:
         fresh = Fingerprint.of(head) if known is None else known.extended_by(head)
         if fresh != known and fresh.length:
             self._record(SourceFingerprinted(source.id, *fresh))
+            self._heads.add(source.id, fresh)
 
     @staticmethod
     def wants_fingerprint(source: Source) -> bool:
@@ -483,7 +495,9 @@ class Catalogue:
             self._by_path[found.path] = source
             return
         if source.missing_since is None and self._still_at(source):
-            return  # a second name of the same file: shipped once, under the first
+            # A second name of the same file: shipped once, under the first, while it has that.
+            self._other_names.setdefault(source.id, set()).add(found.path)
+            return
         self._moved(source, found, now)
 
     def _still_at(self, source: Source) -> bool:
@@ -515,6 +529,7 @@ class Catalogue:
             self._totals.rotations += 1
             source.grew_at = max(source.grew_at, now)
         source.missing_since = now
+        self.report_again += self._other_names.pop(source.id, ())
         self._nameless.append(source)
 
     @staticmethod
@@ -581,9 +596,10 @@ class Catalogue:
         try:
             candidate = examine(found, self._records_of, self._traces_of)
         except OSError as error:
-            if self.unreadable.get(found.path) != str(error):
-                log.warning("file_unreadable", path=found.path, error=str(error))
-            self.unreadable[found.path] = str(error)
+            text = problem(error)
+            if self.unreadable.get(found.path) != text:
+                log.warning("file_unreadable", path=found.path, error=text)
+            self.unreadable[found.path] = text
             return None
         self.unreadable.pop(found.path, None)
         return candidate
@@ -620,6 +636,8 @@ class Catalogue:
             self._by_inode[found.root, found.inode] = live
             self._by_inode[found.root, live.inode] = live
             self._seen_at(live, found, now)
+            if candidate.archive is not None:
+                live.archive, live.size = candidate.archive, max(live.position, candidate.size)
             if not live.leaving or candidate.size > live.position:
                 self.revive(live, now)
             return live
@@ -769,8 +787,14 @@ class Catalogue:
 
     def _traces_of(self, found: Found, head: bytes) -> list[Trace]:
         """Traces of the sources whose content a file with these first bytes may hold."""
-        traces = []
-        for number in self._kin.of(found.base or found.path):
+        traces: list[Trace] = []
+        directory, name = os.path.split(found.path)
+        names = [found.base or found.path]
+        if found.compressed:
+            rotated = found.rule.rotated
+            names += [os.path.join(directory, base) for base in base_names(name, rotated)]
+            traces += self._traces_elsewhere(names, head)
+        for number in dict.fromkeys(number for name in names for number in self._kin.of(name)):
             record = self._ledger.sources.get(number)
             if record is None or not (
                 found.compressed
@@ -787,6 +811,25 @@ class Catalogue:
                 continue
             traces.append(self._trace(record))
         return sorted(traces, key=lambda trace: trace.position, reverse=True)
+
+    def _traces_elsewhere(self, names: Sequence[str], head: bytes) -> Iterator[Trace]:
+        """Of the sources in other directories that had one of these names, begin with a full head
+        like this, and whose file is not where it was: they may be archived here."""
+        for number in self._heads.of(head):
+            record = self._ledger.sources.get(number)
+            if record is None:
+                continue  # forgotten when it was removed, or taken over under another number
+            directory, name = os.path.split(record.path)
+            if name not in map(os.path.basename, names):
+                continue
+            if directory in map(os.path.dirname, names):
+                continue
+            source = self.sources.get(number)
+            if source is not None and not source.over and self._still_at(source):
+                continue
+            trace = replace(self._trace(record), marks=(), elsewhere=True)
+            if trace.position >= FULL:
+                yield trace
 
     def _learn_head(self, number: int) -> None:
         """A source that was not read yet, for want of room say, may be open all the same, and will
@@ -854,11 +897,14 @@ class Catalogue:
         return is_unmistakable(before if at <= MARKER_LENGTH else before[before.find(b"\n") + 1 :])
 
     def _is_reachable(self, number: int, copy: Found) -> bool:
-        """Can the source be read where it is, or has it been read to its end there?"""
+        """Can the source be read where it is, or has it been read to its end there? An archive that
+        another one has taken the name of cannot."""
         source = self.sources.get(number)
         if source is None and number not in self._departed and not copy.compressed:
             return self._is_in_its_directory(self._ledger.sources[number])
         if source is None or source.superseded or source.rest_since is not None:
+            return False
+        if source.archive is not None and source.path == copy.path:
             return False
         return self._descriptors.holds(source) or source.missing_since is None
 
@@ -1120,6 +1166,7 @@ class Catalogue:
         self.farewell(source)
         self.report_again.append(source.path)
         self.report_again += self._copies.pop(source.id, ())
+        self.report_again += self._other_names.pop(source.id, ())
         del self.sources[source.id]
         self._let_go_names(source)
         claim, feeds = source.record.claim, source.record.feeds
@@ -1147,6 +1194,8 @@ class Catalogue:
     def _expire(self, number: int) -> None:
         record = self._ledger.sources.get(number)
         self._kin.remove(number)
+        if record is not None and record.fingerprint is not None:
+            self._heads.remove(number, record.fingerprint)
         self._record(SourceForgotten(number))
         if record is not None:
             self._last_names.discard(record)

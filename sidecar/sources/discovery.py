@@ -6,7 +6,6 @@ numbers of a whole directory, so a rotation is seen without a single `stat`.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import time
@@ -22,6 +21,7 @@ from sidecar.sources.looks import Looks
 from sidecar.sources.matching import Found as Found
 from sidecar.sources.matching import Rule as Rule
 from sidecar.sources.matching import judge
+from sidecar.sources.opening import problem
 from sidecar.sources.poll import Budget, Pace
 
 log = structlog.get_logger(__name__)
@@ -251,14 +251,11 @@ class Discovery:
 
     def _is_unreadable(self, path: str, error: OSError) -> None:
         """There, and not to be read: what is known of its files stays as it is."""
-        text = error.strerror or str(error)
+        text = problem(error)
         if self.unreadable.get(path) == text:
             return
         self.unreadable[path] = text
-        remedy = "give this user read and execute permission on it"
-        if error.errno not in (errno.EACCES, errno.EPERM):
-            remedy = "it is tried again until the volume answers"
-        log.warning("directory_unreadable", path=path, error=text, remedy=remedy)
+        log.warning("directory_unreadable", path=path, error=text)
 
     def _is_left(self, path: str) -> bool:
         ownership = self._ownership

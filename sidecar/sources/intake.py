@@ -16,13 +16,14 @@ from sidecar.sources.agenda import NEVER, Agenda
 from sidecar.sources.artifacts import ArtifactRule, Artifacts
 from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.discovery import LONGEST_ABANDONED_SECONDS, Discovery
+from sidecar.sources.holes import NUL_PATIENCE
 from sidecar.sources.mounts import Mounts
 from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.reach import Reach
 from sidecar.sources.removal import Removal
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Again, Source
-from sidecar.sources.tailer import CONFIRM_AFTER, NUL_PATIENCE, Tailer, Turn, Verdict
+from sidecar.sources.tailer import CONFIRM_AFTER, Tailer, Turn, Verdict
 from sidecar.sources.watch import Watch
 from sidecar.telemetry import Totals
 
@@ -95,6 +96,11 @@ class Intake:
     def has_unread(self) -> bool:
         """Is a source waiting for its turn, or an archive being looked through?"""
         return bool(self._ready) or self.catalogue.archives.is_busy
+
+    @property
+    def reads_again(self) -> bool:
+        """Is the next turn that of a source of which bytes are to be read once more?"""
+        return bool(self._ready) and bool(self._ready[0].again)
 
     def discover(self, now: float, now_ms: int, *, everything: bool = False) -> None:
         """Scan what is due and take in what changed; the first time all there is."""
@@ -174,6 +180,9 @@ class Intake:
             wanted = Again(source.record, *each[1:])
             reader = self.catalogue.read_again(source, wanted, now)
             if reader is not None:
+                if reader.queued:
+                    reader.queued = False
+                    self._ready.remove(reader)
                 self._give_turn(reader)
 
     def look_again(self, paths: Iterable[str], now: float) -> None:
@@ -227,7 +236,7 @@ class Intake:
         """
         self.catalogue.order.begin_round()
         for _ in range(len(self._ready)):
-            if not has_room(None):
+            if not self.reads_again and not has_room(None):
                 self._measure_waiting(now)
                 break
             source = self._ready.popleft()
@@ -264,16 +273,17 @@ class Intake:
     ) -> bool:
         """Has it to wait: for an older file or archive of its stream, or for room?"""
         order = self.catalogue.order
-        if not source.again and order.is_behind_older(source):
+        if source.again:
+            order.got_room(source)
+            return False  # others wait for it, and take the room: it is no more than was under way
+        if order.is_behind_older(source):
             order.wait(source)
             return True
         if not has_room(source.key):
             order.await_room(source)
             if self._budget.has_room(now):
                 self._tailer.measure(source, now)
-        elif source.again or not (
-            order.is_behind_awaiting(source) or self.catalogue.waits_for_archive(source)
-        ):
+        elif not (order.is_behind_awaiting(source) or self.catalogue.waits_for_archive(source)):
             order.got_room(source)
             return False
         self._waiting.put(source.id, now + ASK_AGAIN_SECONDS)
@@ -375,7 +385,10 @@ class Intake:
     def _give_turn(self, source: Source) -> None:
         if not source.queued and not source.over:
             source.queued = True
-            self._ready.append(source)
+            if source.again:
+                self._ready.appendleft(source)
+            else:
+                self._ready.append(source)
 
     def _after(self, source: Source, turn: Turn, now: float, now_ms: int) -> None:
         if turn.verdict is Verdict.REPLACED:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 OPEN_AND_CLOSE = 2
 """Metadata operations over NFS of a file opened for a look, its later close included."""
+
+
+READ_REMEDY = (
+    f"let uid {os.geteuid()} gid {os.getegid()} read it: a common group and umask 027 for the "
+    "writers, or an access point that forces one uid"
+)
+
+
+def is_denied(error: OSError) -> bool:
+    """Is it for want of a permission, which somebody can give?"""
+    return error.errno in (errno.EACCES, errno.EPERM)
+
+
+def problem(error: OSError) -> str:
+    """Why something cannot be read, and what to do where that is known; the path is said beside."""
+    text = error.strerror or str(error)
+    return f"{text}; {READ_REMEDY}" if is_denied(error) else text
 
 
 def open_file(path: str) -> int:

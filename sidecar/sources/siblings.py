@@ -2,6 +2,7 @@
 
 NAME-DATE.backup is what logrotate makes of a file that was there before it could create it.
 NAME.gz is a sibling too: files that have a date in their name are compressed without a rotation.
+So is, of archives, the form of log4j2, logback and logrotate's `extension`: STEM-DATE.EXT.gz.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ COMPRESSED = ".gz"
 _DATE = r"\d{4}-?\d{2}-?\d{2}(?:[-_T.]?\d{2}(?:[-:_.]?\d{2}){0,2}|-\d{10})?"
 _ROTATED = re.compile(
     rf"(?P<name>.+?)(?:\.\d{{1,6}}|[-.]{_DATE}(?:\.\d{{1,6}}|\.backup)?)(?P<gz>\.gz)?\Z"
+)
+
+_INSIDE = re.compile(
+    rf"(?P<stem>.+?)(?:[-._](?:{_DATE}|\d{{1,6}}))+(?P<extension>\.[A-Za-z]\w*)\.gz\Z"
 )
 
 Rotated = Literal["auto", "off"] | tuple[str, ...]
@@ -31,7 +36,9 @@ def base_names(name: str, rotated: Rotated) -> list[str]:
     if rotated == "auto":
         match = _ROTATED.match(name)
         bare = [name.removesuffix(COMPRESSED)] if is_compressed(name) and len(name) > 3 else []
-        return [match["name"], *bare] if match else bare
+        inside = _INSIDE.match(name)
+        before = [inside["stem"] + inside["extension"]] if inside else []
+        return [match["name"], *bare] if match else [*bare, *before]
     if any(fnmatch.fnmatchcase(name, pattern) for pattern in rotated):
         return [name[:end] for end in range(len(name) - 1, 0, -1) if name[end] in ".-_"]
     return []

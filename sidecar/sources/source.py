@@ -107,6 +107,13 @@ class Source:
     """End of what was there when the NUL at `nul_at` was first seen."""
     nul_believed_to: int = 0
     """NULs before this offset are what the writer wrote."""
+    nul_looked_to: int = 0
+    """Behind the run of NULs that was read last, there are only more of them up to here."""
+    nul_room_to: int = 0
+    """NULs before this offset were found to be room that a writer made beforehand."""
+    ends_in_nuls: bool = False
+    """Behind the position, and an incomplete line, there are only NULs: it may be written to
+    without growing."""
     nul_skipped_from: int | None = None
     """Start of a believed run of NULs that the next record's range takes in."""
     group_open: bool = False

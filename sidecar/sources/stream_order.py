@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Callable
 
 from sidecar.model.batch import StreamKey
 from sidecar.sources.source import Source
@@ -17,7 +18,9 @@ class StreamOrder:
     What waits for an older one waits here, and costs nothing until its turn has come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_open: Callable[[Source], bool]) -> None:
+        """`is_open`: is there a descriptor of it, which a lost name does not matter to?"""
+        self._is_open = is_open
         self._sources: dict[StreamKey, list[Source]] = {}
         self._fronts: dict[StreamKey, int] = {}
         self._waiting: dict[StreamKey, dict[int, Source]] = {}
@@ -64,7 +67,8 @@ class StreamOrder:
     def is_behind_awaiting(self, source: Source) -> bool:
         """Does an older file of the same stream wait for memory?"""
         return any(
-            each.missing_since is None and (each.order, each.id) < (source.order, source.id)
+            (each.missing_since is None or self._is_open(each))
+            and (each.order, each.id) < (source.order, source.id)
             for each in self._awaiting.get(source.key, {}).values()
         )
 
@@ -106,18 +110,19 @@ class StreamOrder:
         """The oldest that must be read before newer ones."""
         sources = self._sources.get(key, [])
         at = self._fronts.get(key, 0)
-        while at < len(sources) and not _holds_back(sources[at]):
+        while at < len(sources) and not self._holds_back(sources[at]):
             at += 1
         self._fronts[key] = at
         return sources[at] if at < len(sources) else None
 
+    def _holds_back(self, source: Source) -> bool:
+        """Must it be read before newer files of its stream?"""
+        if source.problem is not None:
+            return False
+        if source.missing_since is not None and not self._is_open(source):
+            return False
+        return source.unread > 0 and not source.exhausted
+
 
 def _age(source: Source) -> float:
     return source.order
-
-
-def _holds_back(source: Source) -> bool:
-    """Must it be read before newer files of its stream?"""
-    if source.problem is not None or source.missing_since is not None:
-        return False
-    return source.unread > 0 and not source.exhausted

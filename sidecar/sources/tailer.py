@@ -22,9 +22,10 @@ from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records, Resume
 from sidecar.sources.archive import ArchiveReader
 from sidecar.sources.descriptors import Changed, Descriptors, Moved
+from sidecar.sources.holes import NUL_PATIENCE, Holes
 from sidecar.sources.looks import Looks, Seen
-from sidecar.sources.opening import open_file
-from sidecar.sources.source import Again, Source, note_several_writers
+from sidecar.sources.opening import open_file, problem
+from sidecar.sources.source import Again, Source
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)
@@ -47,10 +48,6 @@ CONFIRM_AFTER = 0.05
 
 LEAST_AGREEMENT = 4096
 """Bytes that must be as they were before a file counts as written over rather than anew."""
-
-NUL_PATIENCE = 1.0
-"""Seconds a run of NULs is held before it is believed; over NFS, out-of-order writes show holes
-that fill in later."""
 
 
 class Verdict(enum.Enum):
@@ -82,7 +79,8 @@ class Tailer:
         self._descriptors = descriptors
         self._looks = looks
         self._totals = totals
-        self._readers: dict[int, ArchiveReader] = {}
+        self._readers: dict[int, tuple[object, ArchiveReader]] = {}
+        self._holes = Holes(self._pread, totals)
 
     def turn(self, source: Source, now: float, now_ms: int) -> Turn:
         """Look at the source, and read at most one portion. Never raises for the volume's faults.
@@ -227,9 +225,9 @@ class Tailer:
         if source.deleted is False and seen.st_nlink == 0:
             source.deleted = True
         if seen.st_size < max(source.size, source.position):
-            return self._shrunk(source, now)
+            return self._shrunk(source, descriptor, seen.st_size, now)
         source.shrunk_at = None
-        written = seen.st_mtime_ns != source.modified_ns
+        anew = written = seen.st_mtime_ns != source.modified_ns
         before = source.size
         grown = seen.st_size > before
         source.size = seen.st_size
@@ -242,6 +240,11 @@ class Tailer:
         written = written or not source.time_tells
         source.modified_ns, source.changed_ns = seen.st_mtime_ns, seen.st_ctime_ns
         source.time_tells = now_ms - seen.st_mtime_ns // 1_000_000 > CLOCK_TICK_MS
+        if written and source.ends_in_nuls:
+            # Room that was made beforehand fills in, and the file does not grow.
+            source.grew_at = now if anew else source.grew_at
+            source.seen_to = source.position
+            source.nul_believed_to = min(source.nul_believed_to, source.position)
         if source.unread == 0:
             if written and not self._same_tail(source, descriptor):
                 return self._other_content(source, descriptor)
@@ -252,27 +255,44 @@ class Tailer:
             source.size = max(before, source.position)
         return turn
 
-    def _shrunk(self, source: Source, now: float) -> Turn:
+    def _shrunk(self, source: Source, descriptor: int, size: int, now: float) -> Turn:
         """A size smaller than before: believed after a second, fresh look at the file itself."""
         if source.shrunk_at is None:
             source.shrunk_at = now
             return Turn()
         if now - source.shrunk_at < CONFIRM_AFTER:
             return Turn()
-        if source.leaving:
-            return Turn(verdict=Verdict.REPLACED)
-        try:
-            descriptor = open_file(source.path)
-        except FileNotFoundError:
-            return Turn(verdict=Verdict.MOVED)
-        try:
-            fresh = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        if fresh.st_ino == source.inode and fresh.st_size >= max(source.size, source.position):
-            source.shrunk_at = None
-            return Turn()
+        if not source.leaving:
+            try:
+                fresh_descriptor = open_file(source.path)
+            except FileNotFoundError:
+                return Turn(verdict=Verdict.MOVED)
+            try:
+                fresh = os.fstat(fresh_descriptor)
+            finally:
+                os.close(fresh_descriptor)
+            if fresh.st_ino != source.inode:
+                return Turn(verdict=Verdict.REPLACED)
+            size = fresh.st_size
+            if size >= max(source.size, source.position):
+                source.shrunk_at = None
+                return Turn()
+        if self._is_cut_back(source, descriptor, size):
+            log.info("source_cut_back", path=source.path, from_size=source.size, to_size=size)
+            source.size, source.seen_to = size, source.position
+            source.shrunk_at, source.nul_at, source.exhausted = None, -1, False
+            return Turn(more=True)
         return Turn(verdict=Verdict.REPLACED)
+
+    def _is_cut_back(self, source: Source, descriptor: int, size: int) -> bool:
+        """Was no more taken back than what was seen to be no line: the incomplete one of a writer
+        that was killed, or room that was made beforehand? All before it is as it was read."""
+        if not 0 < source.position <= size or source.group_open or source.seen_to < source.size:
+            return False
+        known = source.record.fingerprint
+        if known is not None and not known.matches(os.pread(descriptor, known.length, 0)):
+            return False
+        return self._same_tail(source, descriptor)
 
     def _other_content(self, source: Source, descriptor: int) -> Turn:
         """What was read last is not there any more: written anew, or over by another writer.
@@ -305,7 +325,7 @@ class Tailer:
         if source.size <= source.seen_to and not (finished or close or held):
             source.exhausted = source.nul_at < 0 and not source.group_open
             return Turn()
-        known = source.seen_to - source.position
+        known = 0 if source.ends_in_nuls else source.seen_to - source.position
         is_long = known >= READ_BYTES and not (finished or close or held)
         if is_long and not self._line_may_end(source, descriptor, known):
             return Turn(more=source.seen_to < source.size)
@@ -344,12 +364,14 @@ class Tailer:
         data = data[before:]
         if source.archive is not None and not data:
             return Turn(verdict=Verdict.REPLACED)  # it does not hold any more what it held
-        read_to = source.position + len(data)
+        read_to = self._holes.known_to(source, data)
         at_end = read_to >= source.size
         start = source.position
         # A settled range begins where an event ended: what leads up to it is complete.
-        complete = read_to == stop or (finished and at_end)
-        text = self._past_nuls(source, data, now, finished=complete)
+        complete = start + len(data) == stop or (finished and at_end)
+        text = self._holes.past(source, descriptor, data, now, finished=complete)
+        read_to = max(source.position, self._holes.known_to(source, data, start))
+        at_end = read_to >= source.size
         portion = self._assemble(
             source,
             text,
@@ -359,7 +381,10 @@ class Tailer:
             finished=complete,
         )
         if source.position > start:
-            source.tail = (source.tail + data[: source.position - start])[-MARKER_LENGTH:]
+            # What it moved past without reading are NULs.
+            passed = data[: source.position - start]
+            passed += bytes(min(MARKER_LENGTH, source.position - start - len(passed)))
+            source.tail = (source.tail + passed)[-MARKER_LENGTH:]
             source.mark()
         source.drop_anchor()
         source.seen_to = read_to
@@ -376,8 +401,10 @@ class Tailer:
         self._totals.data_operations += 1
         if source.archive is None:
             return os.pread(descriptor, length, at)
-        reader = self._readers.pop(source.id, None) or ArchiveReader()
-        self._readers[source.id] = reader
+        archive, reader = self._readers.pop(source.id, (None, ArchiveReader()))
+        if archive != source.archive:
+            reader = ArchiveReader()
+        self._readers[source.id] = source.archive, reader
         if len(self._readers) > MOST_READERS:
             del self._readers[next(iter(self._readers))]
         return reader.pread(descriptor, length, at)
@@ -425,7 +452,7 @@ class Tailer:
             _give_parts_one_time(records, resume)
         source.position = records.consumed
         if records.nuls:
-            self._skipped(source, start, records.nuls)
+            self._holes.skipped(source, start, records.nuls)
         if source.nul_skipped_from is not None and records.consumed > start:
             # The believed run of NULs belongs to what follows it, so that ranges stay without gaps.
             if records.starts and records.starts[0] == start:
@@ -437,70 +464,10 @@ class Tailer:
             return None
         return Portion(source.id, records, text, start, now, resume)
 
-    def _past_nuls(self, source: Source, data: bytes, now: float, *, finished: bool) -> bytes:
-        """The part of `data` that may be assembled now; moves past a run that is believed.
-
-        What was there for as long as the first NUL was held is believed together with it.
-        """
-        if source.assembler.wide:
-            return data
-        first = data.find(0)
-        if first < 0:
-            source.nul_at = -1
-            return data
-        at = source.position + first
-        if finished:
-            source.nul_believed_to = source.position + len(data)
-        if at >= source.nul_believed_to:
-            if source.nul_at != at:
-                source.nul_at, source.nul_since = at, now
-                # All there is by now has the same second to fill in, however many the holes.
-                source.nul_to = max(source.size, source.position + len(data))
-            if now - source.nul_since < NUL_PATIENCE:
-                return data[: data.rfind(b"\n", 0, first) + 1]
-            source.nul_believed_to = source.nul_to
-        source.nul_at = -1
-        if first:
-            return self._with_believed_nuls(source, data, now)
-        return self._past_leading_run(source, data, now, finished=finished)
-
-    def _past_leading_run(
-        self, source: Source, data: bytes, now: float, *, finished: bool
-    ) -> bytes:
-        rest = data.lstrip(b"\0")
-        run = len(data) - len(rest)
-        if not rest and not finished and source.position + run >= source.size:
-            # Nothing after it yet: it may still fill in, and there is nothing to ship.
-            return b""
-        self._skipped(source, source.position, run)
-        if source.nul_skipped_from is None:
-            source.nul_skipped_from = source.position
-        source.position += run
-        return self._past_nuls(source, rest, now, finished=finished)
-
-    def _skipped(self, source: Source, offset: int, nuls: int) -> None:
-        """Count and name NULs that stay between lines. Behind whole lines of a file they are what
-        one writer left out for another's bytes."""
-        if offset and offset < source.size - nuls and source.tail[-1:] == b"\n":
-            note_several_writers(source)
-        self._totals.nul_bytes_skipped += nuls
-        log.warning("nul_run_skipped", path=source.path, offset=offset, bytes=nuls)
-
-    @staticmethod
-    def _with_believed_nuls(source: Source, data: bytes, now: float) -> bytes:
-        """NULs inside lines are shipped as they are, those before a line are left out; up to the
-        first that is not believed yet."""
-        unbelieved = data.find(0, max(0, source.nul_believed_to - source.position))
-        if unbelieved < 0:
-            return data
-        source.nul_at, source.nul_since = source.position + unbelieved, now
-        source.nul_to = source.position + len(data)
-        return data[: data.rfind(b"\n", 0, unbelieved) + 1]
-
     def _stuck(self, source: Source, error: OSError) -> None:
         self._descriptors.close(source)
         source.failures += 1
-        text = f"{error.strerror or error} ({error.__class__.__name__})"
+        text = problem(error)
         if source.problem != text:
             log.warning("source_stuck", path=source.path, error=text)
         source.problem = text

@@ -47,6 +47,8 @@ class Trace:
     """Earlier positions: a copy may have been made before the last bytes were written and read."""
     exact: bool = False
     """Read to the very end and deleted since: what is longer is another."""
+    elsewhere: bool = False
+    """The file lies in another directory: no less than all that was read will do."""
 
     def kinship(
         self, head: bytes, size: int, before: Mapping[int, bytes], *, whole: bool
@@ -55,6 +57,8 @@ class Trace:
 
         Not `whole`, it is damaged: it was longer, and its beginning has to do.
         """
+        if self.elsewhere and (size < self.position or not whole):
+            return Kinship.NONE
         if size < self.position:
             return self._of_shorter(head, size, before, whole=whole)
         if self.exact and size > self.position:

@@ -109,10 +109,74 @@ def test_s05_log_that_may_not_be_read(tmp_path: Path, cloudwatch: StrictCloudWat
         [shown] = stuck()
         assert shown["path"] == str(secret)
         assert "Permission denied" in shown["problem"]
+        names_the_remedy(running, str(secret))
         secret.chmod(0o400)
         wait_for(lambda: (GROUP, "secret.log") in cloudwatch.streams())
         wait_for(lambda: cloudwatch.count(GROUP, "secret.log") == 1)
         assert running.terminate() == 0
+
+
+def names_the_remedy(running: RunningSidecar, path: str) -> None:
+    """It is said once in the log, and as long as it lasts under `degraded`."""
+    [said] = [line for line in running.log() if line.get("path") == path and "error" in line]
+    [shown] = [each for each in running.status()["degraded"] if path in each]
+    for text in (said["error"], shown):
+        assert f"Permission denied; let uid {os.geteuid()} gid {os.getegid()} read it" in text
+
+
+def test_s05_directory_that_may_not_be_read(
+    tmp_path: Path, closed: Path, cloudwatch: StrictCloudWatch
+) -> None:
+    """What lies in it cannot be seen; it is named with what to do, the others are shipped, and
+    once it may be read so are its files.
+
+    Would catch: a directory that cannot be listed passed over in silence.
+    """
+    settings = settings_for(tmp_path)
+    settings["logs"][0]["include"].append(f"{closed}/*.log")
+    (tmp_path / "logs" / "plain.log").write_text("plain\n")
+    with OrdinarySidecar(tmp_path, settings, cloudwatch.environment()) as running:
+        wait_for(lambda: (GROUP, "plain.log") in cloudwatch.streams())
+        wait_for(lambda: running.status()["degraded"])
+        names_the_remedy(running, str(closed))
+        closed.chmod(0o700)
+        (closed / "in.log").write_text("in\n")
+        wait_for(lambda: (GROUP, "in.log") in cloudwatch.streams())
+        wait_for(lambda: running.status()["degraded"] == [])
+        assert running.terminate() == 0
+        assert cloudwatch.messages(GROUP, "in.log") == ["in"]
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_s05_log_that_may_not_be_read_any_more(
+    tmp_path: Path, cloudwatch: StrictCloudWatch, rotated: bool
+) -> None:
+    """A file that was read before, and whose permission was taken while the sidecar was down: it is
+    named with what to do, and read on once it may be, from where it was.
+
+    Would catch: a known file that cannot be opened given up, or read from its beginning.
+    """
+    settings = settings_for(tmp_path)
+    path = tmp_path / "logs" / "a.log"
+    path.write_text("one\n")
+    running = OrdinarySidecar(tmp_path, settings, cloudwatch.environment())
+    with running:
+        wait_for(lambda: (GROUP, "a.log") in cloudwatch.streams())
+        assert running.terminate() == 0
+    with path.open("a") as file:
+        file.write("two\n")
+    path.chmod(0o000)
+    if rotated:
+        path = path.rename(tmp_path / "logs" / "a.log.1")
+        (tmp_path / "logs" / "a.log").write_text("three\n")
+    with running:
+        wait_for(lambda: running.status()["degraded"])
+        names_the_remedy(running, str(path))
+        path.chmod(0o400)
+        wait_for(lambda: cloudwatch.count(GROUP, "a.log") == 2 + rotated)
+        wait_for(lambda: running.status()["degraded"] == [])
+        assert running.terminate() == 0
+    assert cloudwatch.count(GROUP, "a.log") == 2 + rotated
 
 
 def test_s05_nothing_is_written_but_the_state(

@@ -19,6 +19,84 @@ COMMANDS = "tests/integration/commands"
 
 MUTANTS = (
     Mutant(
+        "R10",
+        "sidecar/sources/stream_order.py",
+        "        if source.missing_since is not None and not self._is_open(source):",
+        "        if source.missing_since is not None:",
+        f"{READING}/test_archive_names.py -k no_name",
+    ),
+    Mutant(
+        "R10",
+        "sidecar/sources/siblings.py",
+        'return [match["name"], *bare] if match else [*bare, *before]',
+        'return [match["name"], *bare] if match else bare',
+        f"{READING}/test_archive_names.py -k before_the_extension",
+    ),
+    Mutant(
+        "I01",
+        "sidecar/sources/catalogue.py",
+        "            if source is not None and not source.over and self._still_at(source):",
+        "            if False:",
+        f"{READING}/test_archive_names.py -k begins_alike",
+    ),
+    Mutant(
+        "R10",
+        "sidecar/sources/catalogue.py",
+        "            if seen is not None and (seen.st_size, seen.st_mtime_ns) != source.archive:",
+        "            if False:",
+        f"{READING}/test_archives.py -k becomes_longer",
+    ),
+    Mutant(
+        "R10",
+        "sidecar/sources/catalogue.py",
+        "        if source.archive is not None and source.path == path:",
+        "        if False:",
+        f"{READING}/test_archives.py -k becomes_longer",
+    ),
+    Mutant(
+        "R10",
+        "sidecar/sources/tailer.py",
+        "        if archive != source.archive:",
+        "        if False:",
+        f"{READING}/test_archives.py -k becomes_longer",
+    ),
+    Mutant(
+        "L08",
+        "sidecar/sources/tailer.py",
+        "        if written and source.ends_in_nuls:",
+        "        if False:",
+        f"{READING}/test_room_beforehand.py -k fills_in",
+    ),
+    Mutant(
+        "L08",
+        "sidecar/sources/holes.py",
+        "        while at < until:",
+        "        while False:",
+        f"{READING}/test_room_beforehand.py -k l08",
+    ),
+    Mutant(
+        "T01",
+        "sidecar/sources/tailer.py",
+        "        if self._is_cut_back(source, descriptor, size):",
+        "        if False:",
+        f"{READING}/test_truncated.py -k taken_back",
+    ),
+    Mutant(
+        "T01",
+        "sidecar/sources/catalogue.py",
+        '            head = head[: head.rfind(b"\\n") + 1] or head',
+        "            head = head or b''",
+        f"{READING}/test_truncated.py -k taken_back",
+    ),
+    Mutant(
+        "D05",
+        "sidecar/sources/catalogue.py",
+        "        source.missing_since = now\n"
+        "        self.report_again += self._other_names.pop(source.id, ())\n",
+        "        source.missing_since = now\n",
+        f"{READING}/test_discovery.py -k what_one_path_loses",
+    ),
+    Mutant(
         "D01",
         "sidecar/sources/catalogue.py",
         'if rule.start_at == "end" and self._was_there_at_first(candidate):',
@@ -259,14 +337,14 @@ MUTANTS = (
     ),
     Mutant(
         "L08",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/holes.py",
         "if now - source.nul_since < NUL_PATIENCE:",
         "if False:",
         f"{READING}/test_holes.py -k l08",
     ),
     Mutant(
         "L08",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/holes.py",
         "source.nul_to = max(source.size, source.position + len(data))",
         "source.nul_to = at + 1",
         f"{READING}/test_holes.py -k l08",
@@ -442,8 +520,8 @@ MUTANTS = (
     Mutant(
         "C02",
         "sidecar/model/history.py",
-        "        return least > self.ended(stream) and not any(",
-        "        return True and not any(",
+        "since <= greatest and least <= until for since, until",
+        "False for since, until",
         f"{DELIVERING}/test_unproved.py -k no_proof",
     ),
     Mutant(
@@ -463,8 +541,8 @@ MUTANTS = (
     Mutant(
         "C06",
         "sidecar/model/history.py",
-        "        if len(self.ends) > MOST_ENDS:\n",
-        "        if False:\n",
+        "        while len(self.ends) + len(self.gaps) > MOST_STREAMS:\n",
+        "        while False:\n",
         "tests/unit/test_ledger.py -k c06",
     ),
     Mutant(
@@ -869,9 +947,23 @@ MUTANTS = (
     Mutant(
         "C02",
         "sidecar/model/history.py",
-        "            if not kept and not any(least <= until for least in unknown):",
-        "            if not kept:",
+        "if not any(before[1] < least < after[0] for least in unknown)",
+        "if True",
         "tests/unit/test_ledger.py -k c02_what_goes_on",
+    ),
+    Mutant(
+        "C02",
+        "sidecar/sources/intake.py",
+        "            return False  # others wait for it, and take the room",
+        "            return not has_room(source.key)  # others wait for it, and take the room",
+        f"{DELIVERING}/test_after_a_crash.py -k needs_no_room",
+    ),
+    Mutant(
+        "C02",
+        "sidecar/model/history.py",
+        "            _, at = min(apart)",
+        "            _, at = max(apart)",
+        "tests/unit/test_ledger.py -k c02_what_is_read_late",
     ),
     Mutant(
         "C02",

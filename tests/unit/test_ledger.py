@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.model.fingerprint import Fingerprint, Marker
-from sidecar.model.history import MOST_ENDS, MOST_EVENTS, History
+from sidecar.model.history import MOST_EVENTS, MOST_GAPS, MOST_STREAMS, History
 from sidecar.model.journal import (
     BatchAbandoned,
     BatchStored,
@@ -222,42 +222,66 @@ def test_c02_what_is_acknowledged_is_remembered_event_by_event() -> None:
         assert not fold([claimed(1), sent, unstored]).history.batches
 
 
-def test_c02_the_history_is_bounded_and_says_where_it_ends() -> None:
-    """Beyond its bound the oldest batches go, and what lies so far back is not known any more.
+def test_c02_the_history_is_bounded_and_says_what_is_forgotten() -> None:
+    """Beyond its bound the oldest batches go, and what lies in their times is not known any more.
 
-    Catches: batches that are forgotten without `ends`, so that their events look unknown.
+    Catches: batches that are forgotten without a gap, so that their events look unknown.
     """
     history = History()
     entry = BatchStored(1, "/g", "s", 100, 200, MOST_EVENTS // 2, 0, "")
     for number in range(1, 4):
         history.add(replace(entry, batch=number, greatest=100 * number))
     assert set(history.batches) == {2, 3}
-    assert not history.reaches(("/g", "s"), 100, 200)
+    assert not history.reaches(("/g", "s"), 50, 100)
     assert history.reaches(("/g", "s"), 101, 200)
     assert history.reaches(("/g", "t"), 0, 200)
 
 
-def test_c02_what_goes_on_beside_an_unknown_request_does_not_put_it_out_of_reach() -> None:
-    """However much its stream acknowledges later, an open request can be asked about: what is
-    forgotten has other times, and what shares a time with it is forgotten last.
+def test_c02_what_is_read_late_has_times_of_which_all_is_known() -> None:
+    """An archive that is read after newer lines of its stream: however much of those is forgotten,
+    it is known that nothing was stored at its times, and so are gaps of that kind after a restart;
+    those that lie nearest to one another become one.
 
-    Catches: an end that is raised over the times of a request whose outcome is unknown.
+    Catches: gaps that become the end of the history, and the farthest made one first.
+    """
+    stored = BatchStored(1, "/g", "s", 0, 0, MOST_EVENTS // 2, 0, "")
+    ledger = fold([claimed(1)])
+    for number in range(10 * MOST_GAPS):
+        # A batch each second of a minute, and then a minute without any.
+        at = 120_000 * (number // 60) + 1_000 * (number % 60)
+        ledger.apply(replace(stored, batch=1 + number, least=at, greatest=at + 800))
+    again = fold(list(ledger.entries()))
+    for history in (ledger.history, again.history):
+        assert sum(map(len, history.gaps.values())) == MOST_GAPS
+        assert history.reaches(("/g", "s"), 59_801, 119_999)
+        assert history.reaches(("/g", "s"), 179_801, 239_999)
+        assert not history.reaches(("/g", "s"), 59_800, 119_999)
+        assert not history.reaches(("/g", "s"), 59_801, 120_000)
+        assert not history.reaches(("/g", "s"), 30_801, 30_999)
+
+
+def test_c02_what_goes_on_beside_an_unknown_request_does_not_put_it_out_of_reach() -> None:
+    """However much its stream acknowledges later, an open request can be asked about: gaps on both
+    sides of it stay two, and what shares a time with it is forgotten last.
+
+    Catches: gaps made one over the times of a request whose outcome is unknown.
     """
     stored = BatchStored(1, "/g", "s", 0, 0, MOST_EVENTS // 2, 0, "")
     sent = intent(50, (1, 0, 10))
     before = replace(stored, batch=49, least=sent.least - 9, greatest=sent.least - 1)
+    after = replace(stored, batch=51, least=sent.greatest + 1, greatest=sent.greatest + 9)
     later = [
         replace(stored, batch=60 + each, least=1000 * each, greatest=1000 * each + 99)
-        for each in range(1, 9)
+        for each in range(1, MOST_GAPS + 3)
     ]
-    ledger = fold([claimed(1), before, sent, *later])
+    ledger = fold([claimed(1), before, sent, after, *later])
     again = fold(list(ledger.entries()))
     for known in (ledger.history, again.history):
         assert known.reaches(("/g", "s"), sent.least, sent.greatest)
         assert not known.reaches(("/g", "s"), before.least, before.least)
+        assert not known.reaches(("/g", "s"), after.least, after.least)
         assert not known.reaches(("/g", "s"), 1000, 1000)
-        assert not known.reaches(("/g", "s"), sent.least, 1000)
-        assert known.gaps == {("/g", "s"): [(1000, 6099)]}
+        assert len(known.gaps["/g", "s"]) == MOST_GAPS
 
     beside = replace(before, greatest=sent.least, count=1)
     kept = fold([claimed(1), beside, sent, *later]).history
@@ -266,7 +290,6 @@ def test_c02_what_goes_on_beside_an_unknown_request_does_not_put_it_out_of_reach
 
     for entry in (Settled(50, ()), *(replace(each, batch=each.batch + 20) for each in later)):
         ledger.apply(entry)
-    assert ledger.history.gaps == {}
     assert not ledger.history.reaches(("/g", "s"), sent.least, sent.greatest)
 
 
@@ -287,18 +310,23 @@ def test_c02_the_last_batch_of_a_slow_stream_is_remembered() -> None:
     assert not history.reaches(("/g", "busy"), 600, 600)
 
 
-def test_c06_ends_of_many_streams_are_bounded() -> None:
+def test_c06_what_is_forgotten_of_many_streams_is_bounded() -> None:
     """Of the streams longest ago only one end is kept for all. Catches: an entry a past stream."""
     history = History()
-    for number in range(10 * MOST_ENDS):
+    for number in range(10 * MOST_STREAMS):
         history.end(("/g", str(number)), number)
-    assert len(history.ends) <= MOST_ENDS + 1
+        history.gap(("/g", f"gap {number}"), number, number)
+    assert len(history.ends) + len(history.gaps) <= MOST_STREAMS + 1
     assert not history.reaches(("/g", "new"), 0, 1)
-    assert history.reaches(("/g", "new"), 10 * MOST_ENDS, 10 * MOST_ENDS)
+    assert history.reaches(("/g", "new"), 10 * MOST_STREAMS, 10 * MOST_STREAMS)
 
 
-def test_c02_an_abandoned_batch_ends_the_history() -> None:
-    """It may be stored twice: nothing up to its times is certain. Catches: `end` left out."""
+def test_c02_nothing_is_known_of_the_times_of_an_abandoned_batch() -> None:
+    """It may be stored twice: what meets its times is not certain, what lies before is.
+
+    Catches: `forget` left out, and an end where a gap is enough.
+    """
     ledger = fold([claimed(1), intent(1, (1, 0, 10)), BatchAbandoned(1)])
     assert not ledger.history.reaches(("/g", "s"), 201, 300)
     assert ledger.history.reaches(("/g", "s"), 202, 300)
+    assert ledger.history.reaches(("/g", "s"), 0, 99)

@@ -31,7 +31,7 @@ def unread(number: int, order: float) -> Any:
 
 @pytest.fixture
 def three() -> tuple[StreamOrder, list[Any]]:
-    order = StreamOrder()
+    order = StreamOrder(lambda source: False)
     sources = [unread(number, float(number)) for number in range(3)]
     for source in sources:
         order.add(cast(Source, source))
@@ -125,7 +125,7 @@ STEPS = st.sampled_from(["turn", "done", "stuck", "over", "new", "round"])
 @given(st.lists(STEPS, max_size=60), st.data())
 def test_whoever_is_first_is_never_left_waiting(steps: list[str], data: st.DataObject) -> None:
     """Whatever happens in whatever order: after each round nobody waits who is behind nobody."""
-    order = StreamOrder()
+    order = StreamOrder(lambda source: False)
     sources = [unread(number, float(number // 2)) for number in range(6)]
     waiting = set()
     for source in sources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.model import history
 from tests.integration.delivering.asking import Asked, without
 from tests.integration.delivering.stepped import (
     GROUP,
@@ -107,6 +109,26 @@ def test_c02_what_is_read_once_more_comes_before_later_lines_of_its_time(tmp_pat
     assert destination.messages(GROUP, "a.log") == [f"{second} before", *lines]
 
 
+def test_c02_what_is_read_once_more_needs_no_room(tmp_path: Path) -> None:
+    """The same while memory is full of what comes after, and waits: the first lines come first.
+
+    Catches: what is read once more waiting for room that only what waits for it can make.
+    """
+    destination = Asked()
+    path = tmp_path / "logs" / "a.log"
+    settings = settings_for(tmp_path, delivery={"memory": "2MiB"})
+    second = _stamp(0)
+    lines = [f"{second} line {number}" for number in range(20)]
+    later = [f"{_stamp(1 + number // 100)} {number} {'x' * 2000}" for number in range(2000)]
+    killed_under_way(settings, destination, "request", lambda: append(path, text(lines[:8])))
+    append(path, text([*lines[8:], *later]))
+    with stepping(settings, destination) as sidecar:
+        sidecar.ship()
+        assert sidecar.totals.possible_duplicates == 0
+
+    assert destination.messages(GROUP, "a.log") == [*lines, *later]
+
+
 @pytest.mark.parametrize("mode", ["auto", "arrival"])
 def test_c02_other_ranges_go_on_meanwhile(tmp_path: Path, mode: str) -> None:
     """What comes after an unknown range is delivered at once, and the range itself later, once,
@@ -131,6 +153,37 @@ def test_c02_other_ranges_go_on_meanwhile(tmp_path: Path, mode: str) -> None:
         assert sidecar.totals.possible_duplicates == 0
 
     assert destination.messages(GROUP, "a.log") == ["before", "unknown", "after"]
+
+
+@pytest.mark.parametrize("how", ["reply", "request"])
+def test_c02_what_is_read_late_is_asked_for_though_the_stream_went_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """An archive with lines older than much that its stream took before, and that is forgotten by
+    now: under way at a kill, they are stored once all the same, and none is counted.
+
+    Catches: a history of which all is unknown up to the latest that was forgotten.
+    """
+    monkeypatch.setattr(history, "MOST_EVENTS", 0)
+    destination = Asked()
+    path = tmp_path / "logs" / "a.log"
+    settings = settings_for(tmp_path)
+    oldest, older, newer = (
+        [f"{_stamp(at + number)} line {number}" for number in range(9)] for at in (-90, -60, -30)
+    )
+    shipped_before(settings, destination, path, text(oldest))
+    for line in newer:
+        shipped_before(settings, destination, path, text([line]))
+
+    def come_late() -> None:
+        path.with_name("a.log.1.gz").write_bytes(gzip.compress(text(older).encode()))
+
+    killed_under_way(settings, destination, how, come_late)
+    with stepping(settings, destination) as sidecar:
+        sidecar.ship()
+        assert sidecar.totals.possible_duplicates == 0
+
+    assert destination.messages(GROUP, "a.log") == [*oldest, *older, *newer]
 
 
 def test_c02_equal_line_acknowledged_by_an_earlier_life_proves_nothing(tmp_path: Path) -> None:

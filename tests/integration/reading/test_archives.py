@@ -250,6 +250,37 @@ def test_r10_restart_in_the_middle_of_an_archive(
         assert len(messages) - 10_001 <= counted, doubts
 
 
+@pytest.mark.parametrize("how", ["appended", "made anew"])
+@pytest.mark.parametrize("down", [False, True])
+def test_r10_archive_that_becomes_longer(tmp_path: Path, log: Path, how: str, down: bool) -> None:
+    """An archive that was read, and is appended to or made anew with more in it: what is new of it
+    is shipped, once.
+
+    Catches: an archive that is looked through once and for all; its beginning read again.
+    """
+    append(log, ["live"])
+    archive = log.with_name("app.log.1.gz")
+    with Shipping(tmp_path, entry=ARRIVAL | {"partial": "2s"}) as sidecar:
+        sidecar.settle()
+        expected: list[str] = []
+        for part in ("one", "two", "three"):
+            if down:
+                sidecar.stop(clean=False)
+            expected += lines(part, LONG)
+            if how == "appended":
+                with archive.open("ab") as file:
+                    file.write(gzip.compress(text(lines(part, LONG)).encode()))
+            else:
+                (tmp_path / "new").write_bytes(gzip.compress(text(expected).encode()))
+                (tmp_path / "new").replace(archive)
+            if down:
+                sidecar.start()
+            sidecar.pass_time(20)
+            assert sorted(sidecar.messages("app.log")) == sorted(["live", *expected])
+        assert sidecar.messages("app.log") == ["live", *expected]
+        assert sidecar.status()["backlog"]["bytes"] == 0
+
+
 @pytest.mark.parametrize("included", [False, True])
 def test_r05_archives_older_than_the_state_directory(
     tmp_path: Path, log: Path, included: bool

@@ -323,6 +323,34 @@ def test_d05_two_paths_to_one_file_ship_once(volume: Path, hard: bool, restarts:
         assert len(sidecar.streams()) == 1
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_d05_what_one_path_loses_is_read_under_the_other(volume: Path, restarts: bool) -> None:
+    """Of two hard links the first is replaced by a new file: that one is read from byte 0, and
+    what is written to the old one through its other name arrives however late, in its stream.
+
+    Catches: a second name that is reported once, and not again when it is the only one.
+    """
+    first, second = volume / "logs/a.log", volume / "logs/sub/b.log"
+    append(first, lines("old", 3))
+    second.parent.mkdir()
+    os.link(first, second)
+    with Shipping(volume) as sidecar:
+        sidecar.pass_time(3)
+        append(volume / "new", lines("new", 3))
+        (volume / "new").rename(first)
+        sidecar.pass_time(3)
+        if restarts:
+            sidecar.restart()
+        for late in ("one", "two"):
+            # Longer than a file without a name is kept, and than its last line is waited for.
+            sidecar.pass_time(90)
+            append(second, [late])
+        sidecar.pass_time(70)
+        assert sidecar.streams() == ["a.log"]
+        shipped = sidecar.messages("a.log")
+    assert sorted(shipped) == sorted([*lines("old", 3), *lines("new", 3), "one", "two"])
+
+
 def test_d06_what_is_no_plain_file_is_skipped(volume: Path) -> None:
     """A FIFO, a socket, a device and a directory with matching names neither block nor are shipped;
     what lies in the directory is.

@@ -110,6 +110,45 @@ def test_t01_rewritten_with_the_same_first_kilobyte(
         assert sidecar.messages("app.log") == expected
 
 
+@pytest.mark.parametrize("count", [3, LONG])
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("down", [False, True])
+def test_t01_an_incomplete_line_is_taken_back(
+    tmp_path: Path, log: Path, count: int, seen: bool, down: bool
+) -> None:
+    """A writer that finds its last line torn cuts it off, or writes it anew in its place: what is
+    before it is not read again, nothing is gone, and what follows is read.
+
+    Catches: any smaller size taken for a new content; an incomplete line in the fingerprint.
+    """
+    append(log, lines("a", count))
+    whole = log.stat().st_size
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        for torn in ("torn, and longer than what comes in its place" * 3, "1 %"):
+            with log.open("a") as file:
+                file.write(torn)
+            sidecar.settle()
+            if down:
+                sidecar.stop(clean=False)
+            os.truncate(log, whole)
+            if seen and not down:
+                sidecar.pass_time(3)
+            with log.open("a") as file:
+                file.write("whole")
+            if down:
+                sidecar.start()
+            sidecar.pass_time(3)
+            with log.open("r+") as file:
+                file.seek(whole)
+                file.write("other\n")
+            sidecar.pass_time(3)
+            whole = log.stat().st_size
+        expected = [*lines("a", count), "other", "other"]
+        assert sidecar.messages("app.log") == expected
+        assert sidecar.status()["backlog"]["bytes"] == 0
+        assert sidecar.totals.bytes_gone == 0
+
+
 @pytest.mark.parametrize("clean", [False, True])
 @pytest.mark.parametrize("count", [1, 3, LONG])
 @pytest.mark.parametrize("old", [3, LONG])
