@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -42,13 +42,15 @@ class History:
     """Acknowledged batches by number, the oldest first, and what is not known beside them.
 
     `gaps` are the stretches of time in which a stream holds what is forgotten, in order. Up to its
-    `ends` nothing is known of it at all. `intents` are the ledger's, requests without a result.
+    `ends` nothing is known of it at all. `intents` are the ledger's, requests without a result, and
+    `owed` those whose events will be sent again with the times they had.
     """
 
     batches: dict[int, BatchStored] = field(default_factory=dict)
     ends: dict[Stream, int] = field(default_factory=dict)
     gaps: dict[Stream, list[Gap]] = field(default_factory=dict)
     intents: Mapping[int, IntentSent] = field(default_factory=dict, repr=False, compare=False)
+    owed: Iterable[IntentSent] = field(default=(), repr=False, compare=False)
     _events: int = field(default=0, repr=False, compare=False)
     _of_stream: Counter[Stream] = field(default_factory=Counter, repr=False, compare=False)
 
@@ -126,15 +128,20 @@ class History:
         yield from self.batches.values()
 
     def _least_wanted(self) -> BatchStored:
-        """The oldest that neither an open request must be told from nor is its stream's last: the
+        """The oldest that neither a request must be told from nor is its stream's last: the
         next batch of a slow stream may begin with the timestamp that its last one ended with."""
         fallback: BatchStored | None = None
         for stored in self.batches.values():
             if self._of_stream[stored.group, stored.stream] > 1:
-                if not any(_meet(stored, intent) for intent in self.intents.values()):
+                if not any(_meet(stored, intent) for intent in self._to_be_told()):
                     return stored
                 fallback = fallback or stored
         return fallback or next(iter(self.batches.values()))
+
+    def _to_be_told(self) -> Iterator[IntentSent]:
+        """The requests that are asked about, or soon may be."""
+        yield from self.intents.values()
+        yield from self.owed
 
     def _forget(self, stored: BatchStored) -> None:
         self.discard(stored.batch)
@@ -146,7 +153,7 @@ class History:
         while len(gaps) > MOST_GAPS:
             unknown = [
                 intent.least
-                for intent in self.intents.values()
+                for intent in self._to_be_told()
                 if (intent.group, intent.stream) == stream
                 and self.reaches(stream, intent.least, intent.greatest)
             ]

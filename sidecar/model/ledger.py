@@ -207,7 +207,7 @@ class Ledger:
 
     def __post_init__(self) -> None:
         self.history.intents = self.intents
-        self.owed = Owed(self.sources, self.intents)
+        self.owed = self.history.owed = Owed(self.sources, self.intents)
 
     def apply(self, entry: Entry) -> bool:
         """Fold one entry in. False when it speaks of a source that is not known here."""

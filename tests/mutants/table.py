@@ -968,8 +968,15 @@ MUTANTS = (
     Mutant(
         "C02",
         "sidecar/model/history.py",
-        "if not any(_meet(stored, intent) for intent in self.intents.values()):",
+        "if not any(_meet(stored, intent) for intent in self._to_be_told()):",
         "if True:",
+        "tests/unit/test_ledger.py -k c02_what_goes_on",
+    ),
+    Mutant(
+        "C02",
+        "sidecar/model/history.py",
+        "        yield from self.owed\n",
+        "",
         "tests/unit/test_ledger.py -k c02_what_goes_on",
     ),
     Mutant(
