@@ -884,12 +884,14 @@ class Catalogue:
 
     def _is_proved(self, number: int, copy: Candidate) -> bool:
         """Is it a copy of a source beyond doubt? An archive is, and what is like a file that was
-        truncated; of one that is gone, only what no later file of its name can be like."""
+        truncated; of one that is gone, and of what lies elsewhere, only what no other file can be
+        like."""
         record = self._ledger.sources[number]
-        if copy.archive is not None or self._is_truncated(record):
+        is_beside = os.path.dirname(copy.found.path) == os.path.dirname(record.path)
+        if (copy.archive is not None and is_beside) or self._is_truncated(record):
             return True
-        source = self.sources.get(number)
-        at = record.acknowledged if source is None else source.position
+        # A source that is read may be further by now than when it was compared.
+        at = next(trace.position for trace in copy.traces if trace.source == number)
         if at > copy.size:
             return is_unmistakable(copy.head[: copy.head.rfind(b"\n")])
         before = copy.before[at].rstrip(b"\n")

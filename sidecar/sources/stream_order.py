@@ -104,7 +104,8 @@ class StreamOrder:
                 del waiting[each.id]
             if not waiting:
                 del self._waiting[key], self._waited_for[key]
-        return ready
+        # What an older one holds may not be known before its turn, so that comes first.
+        return sorted(ready, key=_age)
 
     def _front(self, key: StreamKey) -> Source | None:
         """The oldest that must be read before newer ones."""

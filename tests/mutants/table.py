@@ -49,7 +49,7 @@ MUTANTS = (
     Mutant(
         "R10",
         "sidecar/sources/catalogue.py",
-        "        if source.archive is not None and source.path == path:",
+        "        if source.archive is not None and source.path == copy.path:",
         "        if False:",
         f"{READING}/test_archives.py -k becomes_longer",
     ),
@@ -408,7 +408,7 @@ MUTANTS = (
     Mutant(
         "R03",
         "sidecar/sources/siblings.py",
-        'return [match["name"], *bare] if match else bare',
+        'return [match["name"], *bare] if match else [*bare, *before]',
         "return bare",
         f"{READING}/test_rotation.py -k r03",
     ),

@@ -142,3 +142,28 @@ def test_i01_archive_elsewhere_of_a_file_that_begins_alike(tmp_path: Path) -> No
         shipped = [message for name in sidecar.streams() for message in sidecar.messages(name)]
         wanted = [*banner, "idle", *banner, *lines("busy", LONG), "new"]
         assert sorted(shipped) == sorted(wanted)
+
+
+def test_r03_what_was_not_seen_to_grow_is_read_before_its_successor(
+    tmp_path: Path, log: Path
+) -> None:
+    """Two files wait for an older one that takes many reads. The first was empty when it was found
+    and has grown unseen: it is read before the second all the same.
+
+    Catches: the order of a stream judged by sizes that were seen before the wait.
+    """
+    first, second, third = (lines(f"{name} " + "x" * 200, 20_000) for name in "abc")
+    append(log, first)
+    with Shipping(tmp_path, entry={"timestamp": "arrival"}) as sidecar:
+        sidecar.step()
+        sidecar.step()
+        log.rename(tmp_path / "logs/app.log.1")
+        append(log, "")
+        sidecar.step(1.0)
+        sidecar.step(1.0)
+        append(log, second)
+        (tmp_path / "logs/app.log.1").rename(tmp_path / "logs/app.log.2")
+        log.rename(tmp_path / "logs/app.log.1")
+        append(log, third)
+        sidecar.pass_time(20)
+        assert sidecar.messages("app.log") == [*first, *second, *third]
