@@ -211,6 +211,9 @@ class Catalogue:
         looked_at += self._admit_all(plain, now, now_ms)
         # What lost its name has its last bytes read before its successor's first.
         nameless, self._nameless = self._nameless, []
+        for source in nameless:
+            self._budget.spend(1)
+            source.ask_server = True
         doubted, self._doubted = self._doubted, []
         self._return_unused()
         return nameless + doubted + looked_at
@@ -1121,6 +1124,10 @@ class Catalogue:
         if candidate.head:
             self.fingerprint(source, candidate.head)
         self.order.add(source)
+        before = self.order.before(source)
+        if before is not None:
+            # Whoever wrote to it may have gone on until there was this file: one more look.
+            self._nameless.append(before)
         self._take_name(found.path, source, now)
         return source
 
