@@ -65,6 +65,9 @@ first as a loss, and NFS may show a name late."""
 MOUNT_PATIENCE = 600.0
 """The same where the whole directory is gone: it may be unmounted for a while."""
 
+TURNING_PATIENCE = 5.0
+"""Seconds for which files wait for a rotation of their names to end."""
+
 REST_PATIENCE = 2.0
 """Seconds to look for the copy or the archive that holds the rest of a file, before what is known
 not to have been read of it is given up. What is being made or looked through is waited for."""
@@ -145,6 +148,8 @@ class Catalogue:
         self._by_path: dict[str, Source] = {}
         self.order = StreamOrder(self._descriptors.holds)
         self._nameless: list[Source] = []
+        self._turning_since: dict[str, float] = {}
+        """Since when names were found to move on while they were looked at, by the first one."""
         self._doubted: list[Source] = []
         """Sources that seem to have been truncated: to be looked at now."""
         self._kin = Kin()
@@ -211,6 +216,9 @@ class Catalogue:
         looked_at += self._admit_all(plain, now, now_ms)
         # What lost its name has its last bytes read before its successor's first.
         nameless, self._nameless = self._nameless, []
+        for source in nameless:
+            self._budget.spend(1)
+            source.ask_server = True
         doubted, self._doubted = self._doubted, []
         self._return_unused()
         return nameless + doubted + looked_at
@@ -225,8 +233,7 @@ class Catalogue:
         return [source for source in sources if source is not None]
 
     def _admit_all(self, unknown: Sequence[Found], now: float, now_ms: int) -> list[Source]:
-        candidates = [each for each in map(self._examined, unknown) if each is not None]
-        candidates = [each for each in candidates if self._is_what_was_found(each)]
+        candidates = self._examined_at_rest(unknown, now)
         candidates.sort(key=_by_age)
         for candidate in candidates:
             self._set_aside_outdated(candidate, now)
@@ -246,6 +253,28 @@ class Catalogue:
                 source.age = max(0.0, now_ms / 1000 - candidate.modified)
                 sources.append(source)
         return sources
+
+    def _examined_at_rest(self, unknown: Sequence[Found], now: float) -> list[Candidate]:
+        """Look into each. Where a rotation goes on meanwhile, none of the names that it turns is
+        admitted before all are seen at once: the older ones may be those that are not.
+
+        For a while: whoever rotates faster than one can look must not be left unread.
+        """
+        at_rest: dict[str, list[Candidate]] = {}
+        turning = set()
+        for found in unknown:
+            name = found.base or found.path
+            candidate = self._examined(found)
+            if candidate is not None and self._is_what_was_found(candidate):
+                at_rest.setdefault(name, []).append(candidate)
+            elif found.path not in self.unreadable:
+                turning.add(name)
+        for name in at_rest.keys() - turning:
+            self._turning_since.pop(name, None)
+        for name in turning & at_rest.keys():
+            if now - self._turning_since.setdefault(name, now) < TURNING_PATIENCE:
+                self.report_again += [each.found.path for each in at_rest.pop(name)]
+        return [each for of_one in at_rest.values() for each in of_one]
 
     def adopt(self, records: Sequence[SourceRecord]) -> None:
         """Sources of a member that was taken over: scans find them by what is known of them."""
@@ -1123,6 +1152,10 @@ class Catalogue:
         if candidate.head:
             self.fingerprint(source, candidate.head)
         self.order.add(source)
+        before = self.order.before(source)
+        if before is not None:
+            # Whoever wrote to it may have gone on until there was this file: one more look.
+            self._nameless.append(before)
         self._take_name(found.path, source, now)
         return source
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
 
 from sidecar.model.batch import StreamKey
@@ -39,6 +39,14 @@ class StreamOrder:
             sources.remove(source)
             self._fronts.pop(source.key, None)
         self.got_room(source)
+
+    def before(self, source: Source) -> Source | None:
+        """The file of its stream that is the next older one."""
+        sources = self._sources[source.key]
+        at = bisect_right(sources, _age(source), key=_age) - 1
+        while sources[at] is not source:
+            at -= 1
+        return sources[at - 1] if at else None
 
     def begin_round(self) -> None:
         """Look anew for the oldest of each stream that is not read out.

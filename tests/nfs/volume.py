@@ -166,9 +166,11 @@ class Volume:
         return complaints(self.written, self.stored())
 
     def end(self) -> None:
-        """Kill every sidecar, and print what each said at last."""
+        """Kill every sidecar, and print what each said was wrong, and what it said at last."""
         for sidecar in self.sidecars:
             sidecar.kill()
             print(sidecar.task)
             if sidecar.log_path.exists():
-                print(*sidecar.log_path.read_text(errors="replace").splitlines()[-30:], sep="\n")
+                said = sidecar.log_path.read_text(errors="replace").splitlines()
+                print(*(line for line in said[:-30] if '"level":"error"' in line), sep="\n")
+                print(*said[-30:], sep="\n")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from sidecar.settings import Settings
+from sidecar.sources import catalogue
+from sidecar.sources.candidate import Candidate, examine
+from sidecar.sources.discovery import Found
 from tests.integration.delivering.asking import Asked
 from tests.integration.delivering.stepped import GROUP, append, settings_for, stepping
 
@@ -47,3 +52,31 @@ def test_r01_much_that_was_written_before_a_rotation_comes_before_the_next_file(
         sidecar.until(lambda: "short 99" in destination.messages(GROUP, "a.log"))
 
     assert destination.messages(GROUP, "a.log") == ["first", *LONG, *SHORT]
+
+
+def test_r05_a_rotation_while_files_are_looked_into_does_not_bring_the_newer_first(
+    tmp_path: Path,
+) -> None:
+    """At a start a file's rotated sibling gets its next name between the scan and the look at it:
+    its lines, which are older, come first all the same.
+
+    Catches: admitting what was seen at rest of names that are being turned.
+    """
+    destination = Asked()
+    path = tmp_path / "logs" / "a.log"
+    older = path.with_name("a.log.1")
+    append(older, lines(["older"]))
+    append(path, lines(["newer"]))
+
+    def while_it_rotates(found: Found, *rest: Any) -> Candidate | None:
+        if found.path == str(older) and older.exists():
+            older.rename(path.with_name("a.log.2"))
+        return examine(found, *rest)
+
+    with (
+        mock.patch.object(catalogue, "examine", while_it_rotates),
+        stepping(by_arrival(tmp_path), destination) as sidecar,
+    ):
+        sidecar.until(lambda: len(destination.messages(GROUP, "a.log")) == 2)
+
+    assert destination.messages(GROUP, "a.log") == ["older", "newer"]

@@ -62,6 +62,31 @@ def test_m05_the_first_file_in_an_empty_directory(tmp_path: Path, log: Path) -> 
         assert sidecar.messages("app.log") == ["first"]
 
 
+def test_r02_last_lines_of_a_file_that_was_found_renamed_come_before_its_successors(
+    tmp_path: Path, log: Path
+) -> None:
+    """A file is first found under its rotated name, then its writer, on another host, writes some
+    more to it and begins the next one: that one is found, and the older one's last lines are first.
+
+    Catches: a new file that is read before the older one of its stream was looked at once more; a
+    look at that one that does not ask the server.
+    """
+    append(log.with_name("before.log"), ["zero"])
+    mount = StaleMount(tmp_path / "logs")
+    poll = POLL | {"hot": "5s"}
+    entry = {"timestamp": "arrival", "partial": "1m"}
+    with mount.mounted(), Shipping(tmp_path, poll=poll, entry=entry) as sidecar:
+        sidecar.settle()
+        moved = log.with_name("app.log.1")
+        append(moved, ["one"])
+        sidecar.pass_time(6)
+        assert sidecar.messages("app.log") == ["one"]
+        append(moved, ["two"])
+        append(log, ["three"])
+        sidecar.pass_time(12)
+        assert sidecar.messages("app.log") == ["one", "two", "three"]
+
+
 def test_m05_a_rename_by_another_host(tmp_path: Path, log: Path) -> None:
     """A file that another host renames and makes anew is read on under its new name, and the new
     one from byte 0, though `stat` of the name goes on to answer for the old file.
