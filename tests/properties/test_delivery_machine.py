@@ -177,14 +177,7 @@ class DeliveryMachine(ReadingMachine):
     def kill(self) -> None:
         """SIGKILL. A dead process sends nothing: what it handed over has had its fate."""
         self.kills += 1
-        delivery = self.sidecar.shipper.delivery
-        senders = delivery._senders
-        patience = time.monotonic() + 30.0
-        while delivery.under_way > (
-            len(senders._results) + len(senders._answers) + self.cloudwatch.unanswered
-        ):
-            assert time.monotonic() < patience, "a request has no outcome"
-            time.sleep(0.0005)
+        self.sidecar.await_answers(but=self.cloudwatch.unanswered)
         self.sidecar.stop(clean=False)
         self.note_counts()
         self.is_down = True

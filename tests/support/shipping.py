@@ -143,6 +143,16 @@ class Shipping:
             if self.wake.wait(0.05) or before:
                 break
 
+    def await_answers(self, *, but: int = 0) -> None:
+        """Wait, without a step, until what was sent has its outcome, `but` so many requests: a
+        loaded machine takes longer than a step waits."""
+        deadline = time.monotonic() + PATIENCE
+        delivery = self.shipper.delivery
+        senders = delivery._senders
+        while delivery.under_way > len(senders._results) + len(senders._answers) + but:
+            assert time.monotonic() < deadline, "a request has no outcome"
+            time.sleep(0.0005)
+
     def beat(self) -> None:
         """Let the heartbeat work, if it does and its time has come: each beat has its cost."""
         if self.beats and self.fence.age >= BEAT_SECONDS:
