@@ -118,8 +118,15 @@ def test_s05_log_that_may_not_be_read(tmp_path: Path, cloudwatch: StrictCloudWat
 
 def names_the_remedy(running: RunningSidecar, path: str) -> None:
     """It is said once in the log, and as long as it lasts under `degraded`."""
-    [said] = [line for line in running.log() if line.get("path") == path and "error" in line]
-    [shown] = [each for each in running.status()["degraded"] if path in each]
+
+    def logged() -> list[dict[str, Any]]:
+        return [line for line in running.log() if line.get("path") == path and "error" in line]
+
+    def degraded() -> list[str]:
+        return [each for each in running.status()["degraded"] if path in each]
+
+    wait_for(lambda: logged() and degraded())
+    [said], [shown] = logged(), degraded()
     for text in (said["error"], shown):
         assert f"Permission denied; let uid {os.geteuid()} gid {os.getegid()} read it" in text
 
@@ -137,7 +144,6 @@ def test_s05_directory_that_may_not_be_read(
     (tmp_path / "logs" / "plain.log").write_text("plain\n")
     with OrdinarySidecar(tmp_path, settings, cloudwatch.environment()) as running:
         wait_for(lambda: (GROUP, "plain.log") in cloudwatch.streams())
-        wait_for(lambda: running.status()["degraded"])
         names_the_remedy(running, str(closed))
         closed.chmod(0o700)
         (closed / "in.log").write_text("in\n")
@@ -170,7 +176,6 @@ def test_s05_log_that_may_not_be_read_any_more(
         path = path.rename(tmp_path / "logs" / "a.log.1")
         (tmp_path / "logs" / "a.log").write_text("three\n")
     with running:
-        wait_for(lambda: running.status()["degraded"])
         names_the_remedy(running, str(path))
         path.chmod(0o400)
         wait_for(lambda: cloudwatch.count(GROUP, "a.log") == 2 + rotated)
