@@ -310,7 +310,8 @@ def test_i04_names_move_on_between_the_scan_and_a_look_at_the_content(
         for generation in range(6):
             if generation:
                 log.rename(logs / f"a.log.{7 - generation}")
-            append(log, content := lines(f"generation {generation}", 20))
+            # Too few digits for a file to be known by its lines alone.
+            append(log, content := [f"generation {generation} {n}" for n in range(20)])
             expected += content
             sidecar.settle()
         rotate()
