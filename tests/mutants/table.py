@@ -276,7 +276,7 @@ MUTANTS = (
         "sidecar/sources/poll.py",
         "return wanted * self.stretch",
         "return wanted",
-        f"{READING}/test_many_files.py -k hot_file",
+        "tests/unit/test_pace.py",
     ),
     Mutant(
         "D09",
