@@ -1,6 +1,6 @@
 """Taking over what a dead member knew."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from sidecar.model.journal import (
@@ -14,6 +14,7 @@ from sidecar.model.journal import (
     TaskKnown,
 )
 from sidecar.model.ledger import Ledger, SourceRecord
+from sidecar.model.owed import closed
 
 
 def adopt(ours: Ledger, other: Ledger, living: Container[int] = ()) -> list[Entry]:
@@ -58,7 +59,7 @@ class _Adoption:
                 moved = {same.source: number}
                 owed = _of_source(self._ours.owed, same.source)
                 under_way = _of_source(self._ours.intents.values(), same.source)
-                self._record(_closed(renumbered(each, moved) for each in owed))
+                self._record(closed(renumbered(each, moved) for each in owed))
                 self._record([renumbered(each, moved) for each in under_way])
                 self._record([SourceForgotten(same.source)])
                 self._record([Settled(each.batch, ()) for each in under_way if self._is_over(each)])
@@ -69,7 +70,7 @@ class _Adoption:
         for intent in other.owed:
             ours = self._renumbered(intent)
             if ours.spans and _act(ours) not in known:
-                self._record(_closed([ours]))
+                self._record(closed([ours]))
 
     def take_intents(self, other: Ledger) -> None:
         known = {_act(intent) for intent in self._ours.intents.values()}
@@ -163,13 +164,6 @@ def renumbered(intent: IntentSent, numbers: dict[int, int], *, alone: bool = Fal
 
 def _of_source(intents: Iterable[IntentSent], source: int) -> list[IntentSent]:
     return [each for each in intents if any(span.source == source for span in each.spans)]
-
-
-def _closed(intents: Iterable[IntentSent]) -> Iterator[Entry]:
-    """Requests that came to nothing."""
-    for intent in intents:
-        yield intent
-        yield Settled(intent.batch, ())
 
 
 def _is_settled(ledger: Ledger, intent: IntentSent) -> bool:

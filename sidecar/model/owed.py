@@ -8,7 +8,7 @@ lines that follow it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
@@ -103,9 +103,7 @@ class Owed:
 
     def entries(self) -> Iterator[Entry]:
         """What rebuilds it, before any other request is open."""
-        for intent in self:
-            yield intent
-            yield Settled(intent.batch, ())
+        yield from closed(self)
 
     def _newest_first(
         self, stream: Stream
@@ -139,6 +137,13 @@ class Owed:
         if covered.get(source, _NOTHING).overlaps(start, end):
             return False
         return [*self.sources[source].unsettled(start, end)] == [(start, end)]
+
+
+def closed(intents: Iterable[IntentSent]) -> Iterator[Entry]:
+    """Requests that came to nothing."""
+    for intent in intents:
+        yield intent
+        yield Settled(intent.batch, ())
 
 
 _NOTHING = ByteRanges()

@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -90,15 +89,6 @@ class Place:
         self.cloudwatch.client().put_log_events(
             logGroupName=GROUP, logStreamName=stream, logEvents=[event]
         )
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """A new volume and a strict CloudWatch that boto3 finds."""
-    with StrictCloudWatch() as cloudwatch:
-        for name, value in cloudwatch.environment().items():
-            monkeypatch.setenv(name, value)
-        yield Place(tmp_path, cloudwatch)
 
 
 def stamped(prefix: str, count: int, *, hours: float = 0.0) -> list[str]:

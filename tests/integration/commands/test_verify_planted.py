@@ -7,7 +7,7 @@ import gzip
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,10 @@ import pytest
 
 from sidecar.commands.verify import verify
 from tests.integration.commands.test_verify import Place, stamped
-from tests.support.cloudwatch import StrictCloudWatch
 from tests.support.cloudwatch.batch import EVERYTHING, Batch, Content
 from tests.support.shipping import GROUP, Shipping, append, lines
 
 Scene = Callable[[Place], None]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """A new volume and a strict CloudWatch that boto3 finds."""
-    with StrictCloudWatch() as cloudwatch:
-        for name, value in cloudwatch.environment().items():
-            monkeypatch.setenv(name, value)
-        yield Place(tmp_path, cloudwatch)
 
 
 def plain(place: Place) -> None:

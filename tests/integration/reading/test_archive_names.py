@@ -15,13 +15,6 @@ LONG = 60
 """Lines that make a file longer than the fingerprint's 1,024 bytes; three are shorter."""
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """The file that is written to."""
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs/app.log"
-
-
 def archived(log: Path, name: str) -> Path:
     """Rename aside, compress to `name`, and delete, as log4j2 and logback do."""
     aside = log.rename(log.with_name(f"{log.name}123.tmp"))

@@ -20,13 +20,6 @@ LONG = 60
 """Lines that make a file longer than the fingerprint's 1,024 bytes; three are shorter."""
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """The file that is written to."""
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs/app.log"
-
-
 def compress(path: Path) -> Path:
     """As gzip does: beside it, with its time, and the file deleted at the end."""
     to = path.with_name(path.name + ".gz")

@@ -13,13 +13,6 @@ from tests.support.shipping import Shipping, append, lines
 ENTRY = {"timestamp": "arrival"}
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """The file that is written to."""
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs/app.log"
-
-
 def copy_and_delete(log: Path, name: str = "app.log.1") -> Path:
     """Leave a copy of the file instead of it."""
     copy = log.with_name(name)

@@ -17,13 +17,6 @@ LONG = 60
 """Lines that make a file longer than the fingerprint's 1,024 bytes; three are shorter."""
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """The file that is written to."""
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs/app.log"
-
-
 def rotate(log: Path, *, keep: int = 9, suffix: str = "") -> None:
     """Rename NAME to NAME.1, NAME.1 to NAME.2 and so on; more than `keep` are deleted."""
     numbered = [log, *(log.with_name(f"{log.name}.{number}{suffix}") for number in range(1, keep))]

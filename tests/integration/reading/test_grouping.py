@@ -13,12 +13,6 @@ GROUPED = {"multiline": {"start": r"^\S", "wait": "2s", "max_lines": 4}, "timest
 TRACE = ["Traceback", "  File one", "  File two"]
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs/app.log"
-
-
 def test_g01_a_group_is_closed_by_the_next_start_or_the_wait(tmp_path: Path, log: Path) -> None:
     """A stack trace is one event; the next start closes it, the last one closes when no line came
     for the wait; what is over `max_lines` is the next event.

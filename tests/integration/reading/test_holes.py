@@ -12,12 +12,6 @@ PATIENCE = 5.0
 """Seconds after which a run is believed (contract)."""
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs/app.log"
-
-
 def fill(path: Path, offset: int, text: str) -> None:
     """Write in the middle of a file, as a delayed write of another connection does."""
     with path.open("r+b") as file:

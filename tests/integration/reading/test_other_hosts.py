@@ -17,12 +17,6 @@ LATEST = 12
 """Steps of 100 ms: the hot interval and one look."""
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs/app.log"
-
-
 @pytest.mark.parametrize("statx", [True, False])
 @pytest.mark.parametrize("quiet", [0.0, 50.0])
 def test_m05_another_hosts_lines_within_the_hot_interval(

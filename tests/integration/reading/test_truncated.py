@@ -19,13 +19,6 @@ LONG = 60
 ARRIVAL = {"timestamp": "arrival"}
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """The file that is written to."""
-    (tmp_path / "logs").mkdir()
-    return tmp_path / "logs/app.log"
-
-
 def rewrite(path: Path, messages: list[str], *, later: bool = False) -> None:
     """Truncate and write anew, in the same inode; `later` puts the time of it a second ahead."""
     inode = path.stat().st_ino
