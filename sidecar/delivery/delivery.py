@@ -46,11 +46,13 @@ MOST_IDLE = 1000
 """Streams with nothing to send that are remembered, to know when they were last sent to."""
 
 
-MOST_PROBES = 8
-"""Requests that may be of unknown outcome at a time while everything fails."""
+MOST_UNANSWERED = 6
+"""Requests of unknown outcome that there may be, of a stream and of all of them, while CloudWatch
+acknowledges nothing and does not say what it holds: they take memory, and each is read for when it
+answers again. While it does answer, `reconcile_wait` is their end."""
 
 LAST_PROBE_SECONDS = 60.0
-"""How often one more is sent then, in case that only asking fails."""
+"""After so long one more is sent all the same, in case that only asking fails."""
 
 
 class Release(Protocol):
@@ -90,7 +92,6 @@ class Delivery:
         """What one more portion may take: the largest of late, more than that at the start."""
         self._senders = senders
         self._reconciler = reconciler
-        self._most_probed = memory // 4
         self._probed_at = float("-inf")
         self._release = release
         self._boot = send_time.boot()
@@ -227,7 +228,8 @@ class Delivery:
 
     def startable(self, now: float) -> list[Batch]:
         """The batches to send now, one a stream first, as far as the pace allows."""
-        if self._waits_for_answers(now):
+        silent = now - self._probed_at
+        if self._pace.is_probing and self._waits_for_answers(self._reconciler.count, silent):
             return []
         started = self._started(now)
         # A stream that was served waits behind the others the next time, above all where there
@@ -247,6 +249,9 @@ class Delivery:
                 under_way = self._senders.under_way + len(started)
                 if not self._pace.allows(under_way, now):
                     return started
+                silent = now - queue.sent_at
+                if queue.failures and self._waits_for_answers(len(queue.unresolved), silent):
+                    continue
                 batch = queue.take(now, most)
                 if batch is not None:
                     self._probed_at = now
@@ -254,13 +259,12 @@ class Delivery:
                     progress = True
         return started
 
-    def _waits_for_answers(self, now: float) -> bool:
-        """While everything fails, each probe may add to what is unknown, and to the memory that it
-        takes. With enough of that the reads are the probes."""
-        if not self._pace.is_probing or now - self._probed_at >= LAST_PROBE_SECONDS:
+    def _waits_for_answers(self, unresolved: int, silent: float) -> bool:
+        """Where all that is sent comes to nothing that is known, would one more request only add
+        to that? Then the reads are the probes. `silent` are the seconds since the last request."""
+        if unresolved < MOST_UNANSWERED or silent >= LAST_PROBE_SECONDS:
             return False
-        reconciler = self._reconciler
-        return reconciler.count >= MOST_PROBES or reconciler.memory > self._most_probed
+        return self._reconciler.is_unanswered
 
     def intend(self, batches: list[Batch], now_ms: int, *, later: float = 0.0) -> None:
         """Note the requests about to be made; what has no result later has an unknown outcome.

@@ -128,14 +128,9 @@ class Reconciler:
         return sum(len(inquiry.unresolved) for inquiry in self._inquiries)
 
     @property
-    def memory(self) -> int:
-        """Bytes that their batches take."""
-        return sum(
-            each.batch.cost
-            for inquiry in self._inquiries
-            for each in inquiry.unresolved
-            if each.batch is not None
-        )
+    def is_unanswered(self) -> bool:
+        """Is CloudWatch asked in vain, of late?"""
+        return any(inquiry.failures for inquiry in self._inquiries)
 
     def hopeless(self, intent: IntentSent, now_ms: int) -> str | None:
         """Why asking could prove nothing, in a fixed word; None when it may."""

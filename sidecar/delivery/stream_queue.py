@@ -12,9 +12,6 @@ from sidecar.model.portion import Portion
 AGAIN_SECONDS = 1.0
 """For so long events wait for those of the same times that are about to be read once more."""
 
-MOST_UNRESOLVED = 6
-"""Requests of unknown outcome that a stream may have at a time: asking about each costs reads."""
-
 
 class StreamQueue:
     """One stream's portions, then batches, first in first out."""
@@ -113,7 +110,7 @@ class StreamQueue:
         What may be stored or not is told from the batch by its timestamps alone: only one of other
         times may be sent beside it.
         """
-        if now < max(batch.not_before, self.not_before) or len(self.unresolved) >= MOST_UNRESOLVED:
+        if now < max(batch.not_before, self.not_before):
             return False
         if len(self.in_flight) >= (most if self.is_proven else 1):
             return False

@@ -574,6 +574,20 @@ MUTANTS = (
         f"{DELIVERING}/test_reconcile.py -k equal_ones_wait",
     ),
     Mutant(
+        "W10",
+        "sidecar/delivery/delivery.py",
+        "        return self._reconciler.is_unanswered\n",
+        "        return True\n",
+        f"{DELIVERING}/test_reconcile.py -k w10_short",
+    ),
+    Mutant(
+        "W10",
+        "sidecar/delivery/delivery.py",
+        "                if queue.failures and self._waits_for_answers(",
+        "                if self._waits_for_answers(",
+        f"{DELIVERING}/test_reconcile.py -k w10_while",
+    ),
+    Mutant(
         "W06",
         "sidecar/delivery/sender.py",
         "if not isinstance(outcome, MissingTarget):",
