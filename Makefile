@@ -45,7 +45,7 @@ mutants: $(READY) ## one-line changes to the product, each of which a test must 
 
 test-system: $(READY) ## what needs a Debian package: logrotate, installed where there is none (as root)
 	@command -v logrotate >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends logrotate; } >/dev/null
-	$(PY) -m pytest -q tests/system $(ARGS)
+	$(PY) -m pytest -q -n 4 tests/system $(ARGS)
 
 test-containers: $(READY) ## the compose stack on a Docker engine (Debian, as root: installed where there is none)
 	$(PY) -m pytest -q tests/containers $(ARGS)

@@ -39,7 +39,7 @@ class RunningSidecar:
     ) -> None:
         self.config = folder / "sidecar.yaml"
         self.log_path = folder / "sidecar.stderr"
-        self.config.write_text(yaml.safe_dump({"http": {"port": 0}} | dict(settings)))
+        self.configure(settings)
         self._environment = {**os.environ, **environment}
         self._environment.pop("PYTHONWARNINGS", None)
         self._command = [sys.executable, "-m", "sidecar", "run", "--config", str(self.config)]
@@ -56,6 +56,10 @@ class RunningSidecar:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Write the configuration that the next start, or a reload, takes."""
+        self.config.write_text(yaml.safe_dump({"http": {"port": 0}} | dict(settings)))
 
     def start(self) -> None:
         """Start the process and wait until it says where it listens."""

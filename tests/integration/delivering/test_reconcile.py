@@ -311,7 +311,7 @@ def test_w10_hour_of_5xx_keeps_memory_and_counts_nothing(
             more = [f"minute {minute} {n} ".ljust(length, "x") for n in range(200_000 // length)]
             written += more
             append(path, text(more))
-            sidecar.pass_time(60.0, each=1.0)
+            sidecar.pass_time(60.0, each=2.0)
             assert sidecar.shipper.delivery.memory <= memory
         assert destination.acts.total() - before <= 3600 * 2
         assert any("reconciling" in each for each in sidecar.status()["degraded"])
