@@ -177,7 +177,7 @@ class DeliveryMachine(ReadingMachine):
     def kill(self) -> None:
         """SIGKILL. A dead process sends nothing: what it handed over has had its fate."""
         self.kills += 1
-        self.sidecar.await_answers(but=self.cloudwatch.unanswered)
+        self.sidecar.await_answers(but=lambda: self.cloudwatch.unanswered)
         self.sidecar.stop(clean=False)
         self.note_counts()
         self.is_down = True

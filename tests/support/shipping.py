@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -143,13 +143,13 @@ class Shipping:
             if self.wake.wait(0.05) or before:
                 break
 
-    def await_answers(self, *, but: int = 0) -> None:
-        """Wait, without a step, until what was sent has its outcome, `but` so many requests: a
-        loaded machine takes longer than a step waits."""
+    def await_answers(self, *, but: Callable[[], int] = lambda: 0) -> None:
+        """Wait, without a step, until what was sent has its outcome, `but` so many requests as
+        will have none by then: a loaded machine takes longer than a step waits."""
         deadline = time.monotonic() + PATIENCE
         delivery = self.shipper.delivery
         senders = delivery._senders
-        while delivery.under_way > len(senders._results) + len(senders._answers) + but:
+        while delivery.under_way > len(senders._results) + len(senders._answers) + but():
             assert time.monotonic() < deadline, "a request has no outcome"
             time.sleep(0.0005)
 
