@@ -144,7 +144,7 @@ def assembled(
     return seen
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(RULES, SOURCES)
 def test_every_byte_is_in_exactly_one_record_or_filtered_range(
     rules: AssemblyRules, source: bytes
@@ -166,7 +166,7 @@ def test_every_byte_is_in_exactly_one_record_or_filtered_range(
         assert size <= rules.max_event_bytes
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(RULES, SOURCES, st.lists(st.integers(1, 2500), max_size=12), st.booleans())
 def test_records_do_not_depend_on_reads_or_restarts(
     rules: AssemblyRules, source: bytes, cuts: list[int], restarts: bool
@@ -179,7 +179,7 @@ def test_records_do_not_depend_on_reads_or_restarts(
         assert in_reads.resumes.get(end) == at_once.resumes.get(end)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(RULES, st.binary(max_size=900), st.lists(st.integers(1, 900), max_size=8), st.booleans())
 def test_garbage_does_not_depend_on_reads_either(
     rules: AssemblyRules, source: bytes, cuts: list[int], restarts: bool
@@ -188,7 +188,7 @@ def test_garbage_does_not_depend_on_reads_either(
     assert assembled(rules, source, cuts, restarts=restarts) == assembled(rules, source, [])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(RULES, SOURCES, st.integers(0, 20))
 def test_a_restart_at_any_record_end_gives_the_remaining_records(
     rules: AssemblyRules, source: bytes, choice: int
@@ -211,7 +211,7 @@ def test_a_restart_at_any_record_end_gives_the_remaining_records(
     assert rest.filtered == [(max(start, end), to) for start, to in seen.filtered if to > end]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     SOURCES,
     st.sampled_from([256, 300]),
@@ -255,7 +255,7 @@ def plain_lines(source: bytes, encoding: str, limit: int) -> list[str]:
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(RULES, MARKS, st.lists(st.tuples(BYTES, LINE_ENDS), min_size=1, max_size=3))
 @example(
     AssemblyRules.of(max_event_bytes=256, multiline={"start": "x"}),
@@ -319,7 +319,7 @@ LINE_TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.lists(st.tuples(LINE_TEXTS, st.integers(1, 300)), max_size=6),
     st.sampled_from(["auto", {"key": "ts"}]),
@@ -349,7 +349,7 @@ SECRETS = st.lists(
 ).map(lambda words: "".join([*words, "end of it " * 26]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SECRETS, st.sampled_from([r"key=\d+", r"(?<=key=)\d+", r"key=\S*"]))
 def test_redaction_of_a_long_line_leaks_nothing_at_its_cuts(line: str, pattern: str) -> None:
     """The parts of a long line hold what the redacted whole holds, or less."""

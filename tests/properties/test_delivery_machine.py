@@ -240,7 +240,6 @@ def test_h01_random_programs_under_faults(machine: type[DeliveryMachine]) -> Non
         settings=settings(
             max_examples=max(1, PROGRAMS // 2),
             stateful_step_count=STEPS,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -243,7 +243,6 @@ def test_m01_random_programs_of_several_members_lose_and_double_nothing() -> Non
         settings=settings(
             max_examples=PROGRAMS,
             stateful_step_count=STEPS,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -262,7 +262,6 @@ def test_h01_random_programs_lose_and_double_nothing() -> None:
         settings=settings(
             max_examples=PROGRAMS,
             stateful_step_count=STEPS,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

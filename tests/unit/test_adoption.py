@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from sidecar.model.adoption import adopt
 from sidecar.model.fingerprint import Fingerprint
@@ -29,7 +29,6 @@ def without_numbers(ledger: Ledger) -> list[str]:
     )
 
 
-@settings(deadline=None)
 @given(histories(), histories())
 def test_a_take_over_loses_nothing_and_is_journaled_whole(
     ours: list[Entry], theirs: list[Entry]
@@ -48,7 +47,6 @@ def test_a_take_over_loses_nothing_and_is_journaled_whole(
     assert fold(journal) == ledger
 
 
-@settings(deadline=None)
 @given(histories())
 def test_a_ledger_taken_over_twice_is_there_once(history: list[Entry]) -> None:
     """A member that died before removing the folder it took over leaves it to be read again."""

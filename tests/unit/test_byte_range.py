@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model.byte_range import ByteRange, ByteRanges
@@ -20,7 +20,6 @@ def filled(ranges: list[tuple[int, int]]) -> tuple[ByteRanges, set[int]]:
     return tested, plain
 
 
-@settings(deadline=None)
 @given(RANGES)
 def test_it_holds_what_a_plain_set_of_bytes_holds(ranges: list[tuple[int, int]]) -> None:
     """However ranges overlap and touch, the bytes are those added, in the fewest sorted ranges."""
@@ -31,7 +30,6 @@ def test_it_holds_what_a_plain_set_of_bytes_holds(ranges: list[tuple[int, int]])
     assert tested.total == len(plain)
 
 
-@settings(deadline=None)
 @given(RANGES, st.integers(0, 40), st.integers(0, 40))
 def test_questions_are_answered_as_by_a_plain_set(
     ranges: list[tuple[int, int]], start: int, end: int
@@ -50,7 +48,6 @@ def test_questions_are_answered_as_by_a_plain_set(
     assert tested.low_water(start) == low_water
 
 
-@settings(deadline=None)
 @given(RANGES, st.integers(0, 40))
 def test_discard_below_leaves_the_bytes_from_the_offset_on(
     ranges: list[tuple[int, int]], offset: int

@@ -3,7 +3,7 @@
 from array import array
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model.digest import Events, checksum, checksums, distinct, key, pack, unpack
@@ -26,7 +26,6 @@ def some_events(draw: st.DrawFn) -> Events:
     )
 
 
-@settings(deadline=None)
 @given(some_events())
 def test_what_is_packed_comes_back(events: Events) -> None:
     """Times, checksums and places survive the journal. Catches: a column that is mixed up."""

@@ -1,12 +1,11 @@
 """Fingerprints of first bytes and markers before an offset."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model.fingerprint import FULL, MARKER_LENGTH, NO_MARKER, Fingerprint, Marker
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=2 * FULL), st.binary(max_size=FULL))
 def test_a_file_that_grew_still_matches(head: bytes, more: bytes) -> None:
     """A fingerprint matches its file at any later length, and never a shorter one."""
@@ -16,7 +15,6 @@ def test_a_file_that_grew_still_matches(head: bytes, more: bytes) -> None:
         assert not fingerprint.matches(head[: fingerprint.length - 1])
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=FULL), st.data())
 def test_another_first_byte_anywhere_is_another_file(head: bytes, data: st.DataObject) -> None:
     """One changed byte among those seen is enough."""
@@ -42,7 +40,6 @@ def test_it_is_not_extended_by_another_file() -> None:
     assert fingerprint.extended_by(b"ab") is fingerprint
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_a_marker_matches_the_bytes_it_was_made_of(before: bytes) -> None:
     """It covers the last MARKER_LENGTH bytes; what lies before them makes no difference."""
@@ -52,7 +49,6 @@ def test_a_marker_matches_the_bytes_it_was_made_of(before: bytes) -> None:
     assert marker.matches(b"x" * 100 + before)
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=MARKER_LENGTH), st.data())
 def test_a_marker_does_not_match_other_bytes(before: bytes, data: st.DataObject) -> None:
     """One changed byte among the marked ones, or too few bytes, is a mismatch."""

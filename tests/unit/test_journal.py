@@ -4,7 +4,7 @@ import json
 from zlib import crc32
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model.journal import (
@@ -28,7 +28,6 @@ from sidecar.model.records import Resume
 from tests.unit.entries import GREATEST_INODE, claimed, histories
 
 
-@settings(deadline=None)
 @given(histories())
 def test_every_entry_reads_back_as_it_was(history: list[Entry]) -> None:
     """Entries of any kind survive their line, also inodes past 2^63 and file names not UTF-8."""
@@ -73,7 +72,6 @@ def test_an_inode_number_past_a_signed_integer_survives() -> None:
     assert str(GREATEST_INODE) in repr(decoded)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_any_changed_byte_is_noticed(data: st.DataObject) -> None:
     """A flipped bit anywhere in a line makes it corrupt; it is never read as something else."""
@@ -93,7 +91,6 @@ def test_a_line_cut_anywhere_is_noticed() -> None:
             decode(line[:length])
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_no_garbage_is_an_entry(garbage: bytes) -> None:
     """Bytes that no journal wrote raise CorruptLineError and nothing else."""

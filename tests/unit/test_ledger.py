@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model.fingerprint import Fingerprint, Marker
@@ -22,7 +22,6 @@ from sidecar.model.records import Resume
 from tests.unit.entries import claimed, delivered, fold, histories, intent, span
 
 
-@settings(deadline=None)
 @given(histories())
 def test_a_snapshot_rebuilds_the_ledger(history: list[Entry]) -> None:
     """Folding the fewest entries gives what folding all of them gave."""
@@ -30,7 +29,6 @@ def test_a_snapshot_rebuilds_the_ledger(history: list[Entry]) -> None:
     assert fold(list(ledger.entries())) == ledger
 
 
-@settings(deadline=None)
 @given(histories())
 def test_c03_the_checkpoint_never_passes_an_unsettled_byte(history: list[Entry]) -> None:
     """However settlements are ordered, the checkpoint ends the unbroken run of settled bytes.
@@ -65,7 +63,6 @@ def test_c03_the_checkpoint_never_passes_an_unsettled_byte(history: list[Entry])
             assert record.marker == Marker(1, low_water)
 
 
-@settings(deadline=None)
 @given(histories())
 def test_the_checkpoint_never_goes_back(history: list[Entry]) -> None:
     """No entry makes a checkpoint smaller."""
@@ -77,7 +74,6 @@ def test_the_checkpoint_never_goes_back(history: list[Entry]) -> None:
             assert record.acknowledged >= before.get(number, 0)
 
 
-@settings(deadline=None)
 @given(histories(), st.data())
 def test_lines_written_twice_change_nothing(history: list[Entry], data: st.DataObject) -> None:
     """After a failed write the last lines are written again; the ledger is the same.

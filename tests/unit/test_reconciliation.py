@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model.reconciliation import Comparison
@@ -10,7 +10,6 @@ from sidecar.model.reconciliation import Comparison
 KEYS = st.lists(st.integers(0, 4), max_size=12)
 
 
-@settings(deadline=None)
 @given(KEYS, KEYS, st.data())
 def test_c02_exactly_what_is_not_stored_is_missing(
     unknown: list[int], acknowledged: list[int], data: st.DataObject

@@ -219,7 +219,7 @@ def batches(seed: int) -> list[Batch]:
     return made
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(0, 10_000), st.integers(1, 5), st.integers(0, 9), st.integers(0, 9), st.booleans()
 )

@@ -18,7 +18,7 @@ def written(path: Path) -> bytes:
     return b"".join(found.read_bytes() for found in [*numbered, path])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lines=st.lists(st.integers(1, 300), max_size=60),
     limit=st.integers(1, 500),

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import orjson
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.dataset import Format, Outcome, Record, Status, new_id
@@ -142,7 +142,7 @@ def tables(draw: st.DrawFn) -> tuple[bytes, int]:
     return (bom + sink.getvalue()).encode(), len(rows)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(table=tables())
 def test_any_quoted_table_is_profiled(bench: Bench, table: tuple[bytes, int]) -> None:
     """Every value quoted: no row is lost, whatever the values, and the page holds no markup."""
@@ -155,7 +155,7 @@ def test_any_quoted_table_is_profiled(bench: Bench, table: tuple[bytes, int]) ->
     assert "<b>" not in told["page"].partition("First rows")[2]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(content=st.one_of(st.binary(max_size=300), st.text(max_size=200).map(str.encode)))
 @example(b"a,b\n1\n1,2,3\n")
 @example(b'a,b\n"1,2\n3,4\n')

@@ -174,7 +174,7 @@ def test_c04_a_bad_line_costs_itself_only(tmp_path: Path) -> None:
     assert "1 of 10 lines are damaged and left out: 3" in loaded.warnings[0]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_c04_flipped_bits_never_move_a_checkpoint_forward(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
