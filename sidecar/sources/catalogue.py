@@ -8,23 +8,20 @@ for ever.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import structlog
 
-from sidecar.model.assembler import Assembler
 from sidecar.model.batch import StreamKey
-from sidecar.model.fingerprint import FULL, MARKER_LENGTH, Fingerprint, Marker
+from sidecar.model.fingerprint import FULL, MARKER_LENGTH, Marker
 from sidecar.model.journal import (
     GONE,
     REPLACED,
     Entry,
     Settled,
     SourceClaimed,
-    SourceFingerprinted,
     SourceForgotten,
     SourceMoved,
     Span,
@@ -33,6 +30,7 @@ from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.ownership import Ownership, Wanted
 from sidecar.model.stream_names import Surroundings
 from sidecar.sources.archives import Archives
+from sidecar.sources.beginning import Beginning
 from sidecar.sources.candidate import (
     Candidate,
     examine,
@@ -44,11 +42,14 @@ from sidecar.sources.copies import Likeness, beside, has_changed, holds, likenes
 from sidecar.sources.departed import Departed
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
-from sidecar.sources.kin import Heads, Kin
+from sidecar.sources.fingerprints import Fingerprints
+from sidecar.sources.gone import Gone
+from sidecar.sources.kin import Kin
 from sidecar.sources.last_names import LastNames
 from sidecar.sources.looks import Looks
 from sidecar.sources.opening import OPEN_AND_CLOSE, problem
 from sidecar.sources.poll import Budget
+from sidecar.sources.restoring import restored
 from sidecar.sources.rules import LogRule
 from sidecar.sources.siblings import base_names, generation
 from sidecar.sources.source import Again, Source, note_several_writers
@@ -71,13 +72,6 @@ TURNING_PATIENCE = 5.0
 REST_PATIENCE = 2.0
 """Seconds to look for the copy or the archive that holds the rest of a file, before what is known
 not to have been read of it is given up. What is being made or looked through is waited for."""
-
-CLOCK_MARGIN = 2.0
-"""Seconds by which a file's time may lie before the moment it was written: the kernel stamps files
-with a coarse clock, a server with its own. In doubt a file is newer than the state directory."""
-
-HOLE = bytes(4)
-"""NULs that may still fill in are no part of a fingerprint; UTF-32 has three in a row."""
 
 Inode = tuple[str, int]
 
@@ -126,13 +120,9 @@ class Catalogue:
         self._totals = totals
         self._surroundings = surroundings
         self._ownership = ownership
-        self._state_created = state_created
-        self.is_new = True
-        """True until the first scan of this run is done."""
+        self.beginning = Beginning(state_created=state_created, first_start=first_start)
         self.is_behind = False
         """Are directories overdue for a scan? What was not found may lie in one of them."""
-        self.at_first_start = first_start
-        """True until the very first scan of a new state directory is done."""
         self.sources: dict[int, Source] = {}
         self.report_again: list[str] = []
         """Paths for the next scan to report whatever it knows: perhaps copies in the making, or
@@ -152,8 +142,9 @@ class Catalogue:
         """Since when names were found to move on while they were looked at, by the first one."""
         self._doubted: list[Source] = []
         """Sources that seem to have been truncated: to be looked at now."""
+        self._gone = Gone(record, totals)
         self._kin = Kin()
-        self._heads = Heads()
+        self.fingerprints = Fingerprints(record)
         self._departed = Departed()
         self._copies: dict[int, set[str]] = {}
         """By source, the copies and archives beside its file that say nothing new as yet."""
@@ -284,7 +275,7 @@ class Catalogue:
             rule = self._rules.get(claim.entry) if isinstance(claim.entry, int) else None
             self._kin.add(record.source, claim.path, rule.match.rotated if rule else "auto")
             if record.fingerprint is not None:
-                self._heads.add(record.source, record.fingerprint)
+                self.fingerprints.add(record.source, record.fingerprint)
             if claim.inode in (GONE, REPLACED):
                 self._departed.add(record.source, now=None)
             else:
@@ -380,37 +371,6 @@ class Catalogue:
             return False
         return seen is not None and seen.st_ino == source.inode and seen.st_size > source.position
 
-    def give_up(self, source: Source) -> None:
-        """Nothing more can be read of it: what was not read is gone, and counted."""
-        self.give_up_again(source)
-        if source.over and source.rest_since is None:
-            return
-        source.rest_since = None
-        unread = source.pass_all()
-        if unread:
-            self._record(Settled(None, tuple(Span(source.id, *each, "gone") for each in unread)))
-            self._totals.bytes_gone += sum(end - start for start, end in unread)
-            log.warning("bytes_gone", path=source.path, start=unread[0][0], end=unread[-1][1])
-        self._end(source)
-
-    def give_up_again(self, source: Source) -> None:
-        """What was to be read once more cannot be read: it is gone, and counted."""
-        source.reading_again = None
-        while source.again:
-            self.gone(source.again.popleft())
-
-    def gone(self, wanted: Again) -> None:
-        """The rest of what was to be read once more is nowhere to be found."""
-        spans = [
-            Span(wanted.record.source, start, end, "gone")
-            for start, end in wanted.record.unsettled(wanted.start, wanted.end)
-        ]
-        if spans:
-            self._record(Settled(None, tuple(spans)))
-            self._totals.bytes_gone += sum(span.end - span.start for span in spans)
-            path = wanted.record.path
-            log.warning("bytes_gone", path=path, start=wanted.start, end=wanted.end)
-
     def read_again(self, source: Source, wanted: Again, now: float) -> Source | None:
         """Have these bytes of the source read once more; gives whose turn it is."""
         while source.copy is not None:
@@ -419,7 +379,7 @@ class Catalogue:
             source.again.append(wanted)
             return None
         if source.superseded or (source.over and self._is_lost(source, now)):
-            self.gone(wanted)
+            self._gone.wanted(wanted)
             return None
         source.again.append(wanted)
         self.revive(source, now)
@@ -431,7 +391,8 @@ class Catalogue:
             if source.rest_since is not None:
                 waits = self.archives.pending(self._kin.bases(source.id))
                 if now - source.rest_since >= REST_PATIENCE and not waits:
-                    self.give_up(source)
+                    self._gone.rest(source)
+                    self._end(source)
             elif source.over:
                 done = source.deleted or source.superseded or self._is_lost(source, now)
                 if source.finished and done:
@@ -445,27 +406,6 @@ class Catalogue:
         for number in self._departed.expired(now):
             self._wake_up(self._ledger.sources[number])
             self._expire(number)
-
-    def fingerprint(self, source: Source, head: bytes) -> None:
-        """Learn more of the first bytes, in steps, until the fingerprint is full."""
-        if len(head) < FULL:
-            # An incomplete line may be taken back, or written anew: it tells nothing as yet.
-            head = head[: head.rfind(b"\n") + 1] or head
-        hole = head.find(HOLE)
-        if hole >= 0:
-            head = head[: max(hole, source.position)]
-        known = source.record.fingerprint
-        fresh = Fingerprint.of(head) if known is None else known.extended_by(head)
-        if fresh != known and fresh.length:
-            self._record(SourceFingerprinted(source.id, *fresh))
-            self._heads.add(source.id, fresh)
-
-    @staticmethod
-    def wants_fingerprint(source: Source) -> bool:
-        """Is the file at least twice as long as its fingerprint, which is not full?"""
-        known = source.record.fingerprint
-        length = 0 if known is None else known.length
-        return length < FULL and source.size >= max(1, 2 * length)
 
     def _look_beside(self, source: Source, now: float) -> None:
         """A file that cannot be found: have what lies beside its name looked at once more."""
@@ -591,7 +531,7 @@ class Catalogue:
             live = self._by_inode.get((found.root, each.inode))
             if each.record is not None or (live is not None and not live.over):
                 continue
-            if self._is_left_alone(each):
+            if self.beginning.leaves(each):
                 continue
             name = self._name_of(found)
             key, task = self.feeds(name, found.root, self._rules[found.rule.number])
@@ -609,15 +549,6 @@ class Catalogue:
             self._ownership.give_up(wanted.root, wanted.inode, wanted.group, wanted.stream)
         self._granted.clear()
         self._asked.clear()
-
-    def _was_there_at_first(self, candidate: Candidate) -> bool:
-        """Was it on the volume when the state directory was first used?
-
-        A member that joins then may be a little later than the one that made the directory.
-        """
-        if self.at_first_start:
-            return True
-        return self.is_new and candidate.modified < self._state_created - CLOCK_MARGIN
 
     def _examined(self, found: Found) -> Candidate | None:
         self._budget.spend(2)
@@ -721,7 +652,7 @@ class Catalogue:
         found = candidate.found
         if not found.compressed and (self._is_copy(found) or self._is_in_doubt(candidate)):
             return "copy"
-        return "older" if self._is_left_alone(candidate) else None
+        return "older" if self.beginning.leaves(candidate) else None
 
     def _set_aside_outdated(self, candidate: Candidate, now: float) -> None:
         """The number was used again, or the file written anew, while nobody looked."""
@@ -844,7 +775,7 @@ class Catalogue:
     def _traces_elsewhere(self, names: Sequence[str], head: bytes) -> Iterator[Trace]:
         """Of the sources in other directories that had one of these names, begin with a full head
         like this, and whose file is not where it was: they may be archived here."""
-        for number in self._heads.of(head):
+        for number in self.fingerprints.of(head):
             record = self._ledger.sources.get(number)
             if record is None:
                 continue  # forgotten when it was removed, or taken over under another number
@@ -868,7 +799,7 @@ class Catalogue:
         if source is None or held is None:
             return
         try:
-            self.fingerprint(source, os.pread(held, FULL, 0))
+            self.fingerprints.learn(source, os.pread(held, FULL, 0))
         except OSError:
             return  # its next turn tells
 
@@ -1000,13 +931,11 @@ class Catalogue:
         self._descriptors.close(source)
         self._let_go_names(source)
         found = candidate.found
-        missed = source.size - max(candidate.size, source.position)
-        if missed > 0:
+        held_to = max(candidate.size, source.position)
+        if source.size > held_to:
             # Written after the copy was made and before the truncation, seen and not read.
-            self._totals.bytes_gone += missed
-            start = source.size - missed
-            log.warning("bytes_gone", path=source.path, start=start, end=source.size)
-        source.size = max(candidate.size, source.position)
+            self._gone.seen_only(source, held_to)
+        source.size = held_to
         source.archive = candidate.archive
         source.entry_inode = found.inode
         source.superseded = source.deleted = source.exhausted = False
@@ -1016,7 +945,7 @@ class Catalogue:
         self._by_inode[found.root, found.inode] = source
         self._by_inode[found.root, source.inode] = source
         self._take_name(found.path, source, now)
-        self.fingerprint(source, candidate.head)
+        self.fingerprints.learn(source, candidate.head)
         self.revive(source, now)
 
     def _bereave(self, source: Source, now: float) -> None:
@@ -1046,15 +975,6 @@ class Catalogue:
         if record in dormant:
             dormant.remove(record)
 
-    def _is_left_alone(self, candidate: Candidate) -> bool:
-        """A rotated file from before the state directory that no include takes."""
-        found = candidate.found
-        return (
-            found.base is not None
-            and not found.included
-            and candidate.modified < self._state_created - CLOCK_MARGIN
-        )
-
     def _claim(
         self,
         candidate: Candidate,
@@ -1070,7 +990,7 @@ class Catalogue:
         key, task = self.feeds(path, found.root, rule) if feeds is None else feeds
         if start is None:
             start = 0
-            if rule.start_at == "end" and self._was_there_at_first(candidate):
+            if rule.start_at == "end" and self.beginning.was_there(candidate):
                 start = candidate.size
                 if candidate.archive is None:
                     start = last_line_start(found.path, candidate.size)
@@ -1115,31 +1035,15 @@ class Catalogue:
 
     def _add(self, record: SourceRecord, candidate: Candidate, rule: LogRule, now: float) -> Source:
         found = candidate.found
-        tail = candidate.tail if candidate.record is record else b""
-        source = Source(
-            record=record,
-            rule=rule,
-            assembler=Assembler(
-                rule.assembly,
-                stream=record.feeds[1],
-                resume=record.resume,
-                head=candidate.head,
-                before=tail,
-            ),
-            position=record.acknowledged,
-            settled_ahead=deque(),
-            head=candidate.head,
-            tail=tail,
-            entry_inode=found.inode,
-            order=candidate.modified,
-            grew_at=now,
+        source = restored(
+            record,
+            candidate,
+            rule,
+            self._ledger,
             renamed_away=self._was_renamed_away(found, record, candidate),
-            archive=candidate.archive,
             abandoned=self._ownership.is_abandoned(found.path, found.root),
+            now=now,
         )
-        self._pass_over(source)
-        source.seen_to = source.position
-        source.size = max(source.position, candidate.size)
         if found.path != record.path:
             self._record(SourceMoved(record.source, found.path))
         self._kin.add(source.id, found.path, rule.match.rotated)
@@ -1150,7 +1054,7 @@ class Catalogue:
         self._by_inode[found.root, found.inode] = source
         self._by_inode[found.root, source.inode] = source
         if candidate.head:
-            self.fingerprint(source, candidate.head)
+            self.fingerprints.learn(source, candidate.head)
         self.order.add(source)
         before = self.order.before(source)
         if before is not None:
@@ -1164,23 +1068,6 @@ class Catalogue:
         if found.base is not None and record.claim.path != found.path:
             return True
         return candidate.record is record and self._is_rotated(found)
-
-    def _pass_over(self, source: Source) -> None:
-        """Note what is not to be read on the way: settled beyond the checkpoint, of unknown
-        outcome, or to be read once more, with the times it had."""
-        record = source.record
-        ahead = [(start, end, record.edges[end][1]) for start, end in record.beyond]
-        for batch, intent in self._ledger.intents.items():
-            resumes = {(at.source, at.offset): at.resume for at in intent.resumes}
-            for span in intent.spans:
-                if span.source == record.source and span.end > record.acknowledged:
-                    source.held.add(batch)
-                    start = max(span.start, record.acknowledged)
-                    ahead.append((start, span.end, resumes.get((span.source, span.end))))
-        for missing, after in self._ledger.owed.of(record.source):
-            source.again.append(Again(record, *missing[1:]))
-            ahead.append((missing.start, missing.end, after))
-        source.pass_over(ahead)
 
     def _finish(self, source: Source) -> None:
         if source.nul_skipped_from is not None:
@@ -1230,7 +1117,7 @@ class Catalogue:
         record = self._ledger.sources.get(number)
         self._kin.remove(number)
         if record is not None and record.fingerprint is not None:
-            self._heads.remove(number, record.fingerprint)
+            self.fingerprints.remove(number, record.fingerprint)
         self._record(SourceForgotten(number))
         if record is not None:
             self._last_names.discard(record)

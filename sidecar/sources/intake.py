@@ -104,7 +104,7 @@ class Intake:
 
     def discover(self, now: float, now_ms: int, *, everything: bool = False) -> None:
         """Scan what is due and take in what changed; the first time all there is."""
-        everything = everything or self.catalogue.is_new
+        everything = everything or self.catalogue.beginning.is_new
         self._cover(now)
         for directory in self.watch.directories():
             self.discovery.touch(directory, now)
@@ -113,8 +113,8 @@ class Intake:
         moved_in = self.watch.moved_in()
         if self.discovery.next_due() <= now:
             self._scan(now, now_ms, everything=everything)
-        if self.catalogue.is_new:
-            self.catalogue.is_new = self.catalogue.at_first_start = False
+        if self.catalogue.beginning.is_new:
+            self.catalogue.beginning.end()
             self.artifacts.miss(now)
         if not self.reach.hung:
             for source in self.catalogue.look_through(now, now_ms):
@@ -302,7 +302,7 @@ class Intake:
 
     def _scan(self, now: float, now_ms: int, *, everything: bool) -> None:
         # The first scan waits for all: what it finds is not what it may miss.
-        answers = None if self.catalogue.is_new else self.reach.answers
+        answers = None if self.catalogue.beginning.is_new else self.reach.answers
         changes = self.discovery.scan(now, whatever_it_costs=everything, answers=answers)
         for path in changes.vanished:
             self.catalogue.vanished(path, now)
@@ -404,8 +404,8 @@ class Intake:
             self.catalogue.lost(source, now)
         if turn.verdict is Verdict.MOVED or turn.stirred:
             self.discovery.touch(source.path.rpartition("/")[0], now)
-        elif self.catalogue.wants_fingerprint(source):
-            self.catalogue.fingerprint(source, self._tailer.head(source))
+        elif self.catalogue.fingerprints.is_wanted(source):
+            self.catalogue.fingerprints.learn(source, self._tailer.head(source))
         if turn.more:
             self.catalogue.order.is_not_read_out(source)
             self._give_turn(source)

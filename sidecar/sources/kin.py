@@ -1,11 +1,10 @@
-"""Which sources a rotated file may have been, by a name or by the beginning they have in common."""
+"""Which sources a rotated file may have been, by the names they had."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 
-from sidecar.model.fingerprint import FULL, Fingerprint
 from sidecar.sources.siblings import Rotated, base_names
 
 
@@ -38,27 +37,3 @@ class Kin:
     def bases(self, number: int) -> set[str]:
         """The paths the source may have had."""
         return self._bases.get(number, set())
-
-
-class Heads:
-    """Numbers of sources by their fingerprint, where it is full: shorter ones tell too little."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[Fingerprint, set[int]] = {}
-
-    def add(self, number: int, fingerprint: Fingerprint) -> None:
-        if fingerprint.full:
-            self._numbers.setdefault(fingerprint, set()).add(number)
-
-    def remove(self, number: int, fingerprint: Fingerprint) -> None:
-        numbers = self._numbers.get(fingerprint)
-        if numbers is not None:
-            numbers.discard(number)
-            if not numbers:
-                del self._numbers[fingerprint]
-
-    def of(self, head: bytes) -> Iterable[int]:
-        """The sources that begin with these bytes, the youngest first."""
-        if len(head) < FULL:
-            return ()
-        return sorted(self._numbers.get(Fingerprint.of(head), ()), reverse=True)

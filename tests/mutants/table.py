@@ -83,9 +83,9 @@ MUTANTS = (
     ),
     Mutant(
         "T01",
-        "sidecar/sources/catalogue.py",
-        '            head = head[: head.rfind(b"\\n") + 1] or head',
-        "            head = head or b''",
+        "sidecar/sources/fingerprints.py",
+        '        head = head[: head.rfind(b"\\n") + 1] or head',
+        "        head = head or b''",
         f"{READING}/test_truncated.py -k taken_back",
     ),
     Mutant(
@@ -99,7 +99,7 @@ MUTANTS = (
     Mutant(
         "D01",
         "sidecar/sources/catalogue.py",
-        'if rule.start_at == "end" and self._was_there_at_first(candidate):',
+        'if rule.start_at == "end" and self.beginning.was_there(candidate):',
         'if rule.start_at == "end":',
         f"{READING}/test_discovery.py -k d01",
     ),
@@ -428,9 +428,9 @@ MUTANTS = (
     ),
     Mutant(
         "R05",
-        "sidecar/sources/catalogue.py",
-        "            and candidate.modified < self._state_created - CLOCK_MARGIN",
-        "            and False",
+        "sidecar/sources/beginning.py",
+        " and not found.included and self._is_older(candidate)",
+        " and not found.included and False",
         f"{READING}/test_generations.py -k r05_siblings",
     ),
     Mutant(
@@ -505,7 +505,7 @@ MUTANTS = (
     ),
     Mutant(
         "C02",
-        "sidecar/sources/catalogue.py",
+        "sidecar/sources/restoring.py",
         "if span.source == record.source and span.end > record.acknowledged:",
         "if False:",
         f"{DELIVERING}/test_after_a_crash.py -k stored_once",
@@ -1023,8 +1023,8 @@ MUTANTS = (
     ),
     Mutant(
         "C02",
-        "sidecar/sources/catalogue.py",
-        "in self._ledger.owed.of(record.source):",
+        "sidecar/sources/restoring.py",
+        "in ledger.owed.of(record.source):",
         "in []:",
         f"{DELIVERING}/test_times_kept.py -k found_missing",
     ),
