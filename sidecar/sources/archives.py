@@ -21,7 +21,7 @@ from sidecar.sources.candidate import Candidate, TracesOf, chosen
 from sidecar.sources.discovery import Found
 from sidecar.sources.opening import open_file, problem
 from sidecar.sources.poll import Budget
-from sidecar.sources.siblings import COMPRESSED, base_names
+from sidecar.sources.siblings import COMPRESSED
 
 log = structlog.get_logger(__name__)
 
@@ -187,7 +187,7 @@ class Archives:
         `ripe`: and is its turn now, so that it will not be long?
         """
         return any(
-            not bases.isdisjoint(_names(each.found))
+            not bases.isdisjoint(each.found.names)
             and (each.inspection is not None if ripe else each.failed_at is None)
             for each in self._waiting.values()
         )
@@ -290,13 +290,6 @@ class Archives:
         self._unreadable[path] = text
         each.failed_at = now
         each.due = now + DAMAGE_PATIENCE
-
-
-def _names(found: Found) -> list[str]:
-    """The paths that the file may have had before it was rotated and compressed."""
-    directory, name = os.path.split(found.path)
-    before = [os.path.join(directory, base) for base in base_names(name, found.rule.rotated)]
-    return [found.base or found.path, *before]
 
 
 def _is_archive(path: str) -> bool:

@@ -125,10 +125,10 @@ class Intake:
     def wake(self, now: float) -> None:
         """Give a turn to what the watch named, and to what is due for a look."""
         for path in self.watch.modified():
-            source = self.catalogue.at(path)
+            source = self.catalogue.whereabouts.at(path)
             if source is not None:
                 source.heard = True
-                self.catalogue.revive(source, now)
+                self.catalogue.lifecycle.revive(source, now)
                 self._give_turn(source)
             else:
                 self.artifacts.touched(path, now)
@@ -146,9 +146,9 @@ class Intake:
             self._look(source, now)
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
-            self.catalogue.is_behind = self.discovery.next_due() <= now
+            self.catalogue.whereabouts.is_behind = self.discovery.next_due() <= now
             if not self.reach.hung:
-                self.catalogue.sweep(now)
+                self.catalogue.retirement.sweep(now)
             self._report_again(now)
 
     def reload(self, logs: Sequence[LogRule], artifacts: Sequence[ArtifactRule]) -> None:
@@ -328,8 +328,8 @@ class Intake:
         if not self._answers(source):
             self._looks.put(source.id, now + self.pace.hot)
             return
-        if source.over and self.catalogue.has_grown(source):
-            self.catalogue.revive(source, now)
+        if source.over and self.catalogue.whereabouts.has_grown(source):
+            self.catalogue.lifecycle.revive(source, now)
         if source.over:
             self._look_later(source, now)
         else:
@@ -392,16 +392,17 @@ class Intake:
 
     def _after(self, source: Source, turn: Turn, now: float, now_ms: int) -> None:
         if turn.verdict is Verdict.REPLACED:
-            for successor in self.catalogue.replaced(source, now, now_ms):
+            for successor in self.catalogue.truncation.replaced(source, now, now_ms):
                 self._give_turn(successor)
             return
         if turn.verdict is Verdict.OVERWRITTEN:
-            follower = self.catalogue.overwritten(source, turn.agrees_to, now, now_ms)
+            truncation = self.catalogue.truncation
+            follower = truncation.overwritten(source, turn.agrees_to, now, now_ms)
             if follower is not None:
                 self._give_turn(follower)
             return
         if turn.verdict is Verdict.MOVED:
-            self.catalogue.lost(source, now)
+            self.catalogue.whereabouts.misled(source, now)
         if turn.verdict is Verdict.MOVED or turn.stirred:
             self.discovery.touch(source.path.rpartition("/")[0], now)
         elif self.catalogue.fingerprints.is_wanted(source):

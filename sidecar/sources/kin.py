@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
-from sidecar.sources.siblings import Rotated, base_names
+from sidecar.sources.siblings import Rotated, base_paths
 
 
 class Kin:
@@ -17,8 +16,7 @@ class Kin:
 
     def add(self, number: int, path: str, rotated: Rotated) -> None:
         """The source has, or had, this path."""
-        directory, name = os.path.split(path)
-        bases = [path, *(os.path.join(directory, base) for base in base_names(name, rotated))]
+        bases = [path, *base_paths(path, rotated)]
         self._bases.setdefault(number, set()).update(bases)
         for base in bases:
             self._numbers.setdefault(base, set()).add(number)

@@ -26,7 +26,7 @@ from sidecar.sources.compressed import archives_beside, holds
 from sidecar.sources.poll import Budget
 from sidecar.sources.pruning import Pruning
 from sidecar.sources.rules import LogRule
-from sidecar.sources.siblings import base_names
+from sidecar.sources.siblings import base_paths
 from sidecar.sources.source import Source
 from sidecar.sources.unlinking import Kept, Known, StillGrown, remove
 from sidecar.telemetry import Totals
@@ -79,7 +79,7 @@ class Removal:
         self._is_first = True
         self._now_ms = 0
         self._removed: set[int] = set()
-        catalogue.farewell = self.farewell
+        catalogue.retirement.farewell = self.farewell
 
     def replace_rules(self, rules: Sequence[LogRule]) -> None:
         self._rules = tuple(rules)
@@ -276,7 +276,7 @@ class Removal:
     def _rule(self, path: str) -> LogRule | None:
         """The entry whose log was rotated into this name."""
         for rule in self._rules:
-            if any(rule.match.takes(base) for base in _bases(path, rule)):
+            if any(rule.match.takes(base) for base in base_paths(path, rule.match.rotated)):
                 return rule
         return None
 
@@ -284,8 +284,8 @@ class Removal:
         rule = self._rule(path)
         if rule is None:
             return []
-        taken = [base for base in _bases(path, rule) if rule.match.takes(base)]
-        return [os.path.basename(base) for base in taken]
+        bases = base_paths(path, rule.match.rotated)
+        return [os.path.basename(base) for base in bases if rule.match.takes(base)]
 
 
 def _soonest(rules: Sequence[LogRule]) -> float:
@@ -293,11 +293,6 @@ def _soonest(rules: Sequence[LogRule]) -> float:
     return min(
         (each.delete_after for each in rules if each.delete_after is not None), default=NEVER
     )
-
-
-def _bases(path: str, rule: LogRule) -> list[str]:
-    directory, name = os.path.split(path)
-    return [os.path.join(directory, base) for base in base_names(name, rule.match.rotated)]
 
 
 def _is_rotated_and_settled(source: Source, *, there: bool = True) -> bool:
