@@ -14,9 +14,9 @@ from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records
 from sidecar.sources.agenda import NEVER, Agenda
 from sidecar.sources.artifacts import ArtifactRule, Artifacts
-from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.discovery import LONGEST_ABANDONED_SECONDS, Discovery
 from sidecar.sources.holes import NUL_PATIENCE
+from sidecar.sources.identity.catalogue import Catalogue
 from sidecar.sources.mounts import Mounts
 from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.reach import Reach

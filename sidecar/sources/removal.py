@@ -21,8 +21,8 @@ from sidecar.model.journal import (
 )
 from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.sources.agenda import NEVER
-from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.compressed import archives_beside, holds
+from sidecar.sources.identity.catalogue import Catalogue
 from sidecar.sources.poll import Budget
 from sidecar.sources.pruning import Pruning
 from sidecar.sources.rules import LogRule

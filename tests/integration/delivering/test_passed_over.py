@@ -14,7 +14,7 @@ from sidecar.model.digest import Events, checksums, distinct, pack
 from sidecar.model.journal import IntentSent, IntentSpan, SourceClaimed
 from sidecar.registry.journal_file import JournalFile
 from sidecar.registry.members import Member
-from sidecar.sources import archives
+from sidecar.sources.identity import archives
 from tests.integration.delivering.asking import Asked, now_ms
 from tests.integration.delivering.stepped import GROUP, append, settings_for, stepping
 from tests.integration.delivering.test_after_a_crash import killed_under_way, shipped_before

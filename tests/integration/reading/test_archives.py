@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from sidecar.sources import archives
+from sidecar.sources.identity import archives
 from sidecar.sources.opening import open_file
 from tests.support.shipping import Shipping, append, everything_is_settled, lines, text
 

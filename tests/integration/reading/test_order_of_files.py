@@ -7,9 +7,9 @@ from typing import Any
 from unittest import mock
 
 from sidecar.settings import Settings
-from sidecar.sources import examination
-from sidecar.sources.candidate import Candidate, examine
 from sidecar.sources.discovery import Found
+from sidecar.sources.identity import examination
+from sidecar.sources.identity.candidate import Candidate, examine
 from tests.integration.delivering.asking import Asked
 from tests.integration.delivering.stepped import GROUP, append, settings_for, stepping
 

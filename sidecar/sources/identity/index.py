@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sidecar.model.ledger import SourceRecord
-from sidecar.sources.departed import Departed
-from sidecar.sources.fingerprints import Fingerprints
-from sidecar.sources.kin import Kin
+from sidecar.sources.identity.departed import Departed
+from sidecar.sources.identity.fingerprints import Fingerprints
+from sidecar.sources.identity.kin import Kin
 from sidecar.sources.source import Source
 
 

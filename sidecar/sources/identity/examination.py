@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from sidecar.model.ledger import SourceRecord
-from sidecar.sources.candidate import Candidate, TracesOf, examine, numbers_differ
 from sidecar.sources.discovery import Found
+from sidecar.sources.identity.candidate import Candidate, TracesOf, examine, numbers_differ
 from sidecar.sources.opening import problem
 from sidecar.sources.poll import Budget
 from sidecar.telemetry import Totals

@@ -14,12 +14,12 @@ from sidecar.model.fingerprint import Marker
 from sidecar.model.journal import GONE, REPLACED, Entry, SourceForgotten, SourceMoved
 from sidecar.model.ledger import SourceRecord
 from sidecar.model.ownership import Ownership
-from sidecar.sources.candidate import Candidate
-from sidecar.sources.index import Index
+from sidecar.sources.identity.candidate import Candidate
+from sidecar.sources.identity.index import Index
+from sidecar.sources.identity.streams import Streams
+from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Source
-from sidecar.sources.streams import Streams
-from sidecar.sources.whereabouts import Whereabouts
 
 log = structlog.get_logger(__name__)
 

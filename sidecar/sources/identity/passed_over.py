@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from sidecar.sources.beginning import Beginning
-from sidecar.sources.candidate import Candidate
-from sidecar.sources.copies import Likeness, has_changed, likeness
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
-from sidecar.sources.index import Index
+from sidecar.sources.identity.beginning import Beginning
+from sidecar.sources.identity.candidate import Candidate
+from sidecar.sources.identity.copies import Likeness, has_changed, likeness
+from sidecar.sources.identity.index import Index
+from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.source import Source
-from sidecar.sources.whereabouts import Whereabouts
 
 Reason: TypeAlias = Literal["copy", "older"]
 

@@ -11,14 +11,14 @@ import os
 
 from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.ledger import Ledger, SourceRecord
-from sidecar.sources.candidate import Candidate
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
-from sidecar.sources.examination import Examination
-from sidecar.sources.index import Index
+from sidecar.sources.identity.candidate import Candidate
+from sidecar.sources.identity.examination import Examination
+from sidecar.sources.identity.index import Index
+from sidecar.sources.identity.traces import Kinship, is_unmistakable
+from sidecar.sources.identity.tracing import Tracing
 from sidecar.sources.poll import Budget
-from sidecar.sources.traces import Kinship, is_unmistakable
-from sidecar.sources.tracing import Tracing
 
 
 class Originals:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sidecar.sources.archives import Archives
-from sidecar.sources.candidate import Candidate
-from sidecar.sources.claiming import Claiming
-from sidecar.sources.continuation import Continuation
 from sidecar.sources.discovery import Found
-from sidecar.sources.examination import Examination
-from sidecar.sources.lifecycle import Lifecycle
-from sidecar.sources.originals import Originals
-from sidecar.sources.passed_over import PassedOver
-from sidecar.sources.remembered import Remembered
-from sidecar.sources.retirement import Retirement
+from sidecar.sources.identity.archives import Archives
+from sidecar.sources.identity.candidate import Candidate
+from sidecar.sources.identity.claiming import Claiming
+from sidecar.sources.identity.continuation import Continuation
+from sidecar.sources.identity.examination import Examination
+from sidecar.sources.identity.lifecycle import Lifecycle
+from sidecar.sources.identity.originals import Originals
+from sidecar.sources.identity.passed_over import PassedOver
+from sidecar.sources.identity.remembered import Remembered
+from sidecar.sources.identity.retirement import Retirement
+from sidecar.sources.identity.tracing import Tracing
+from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.rules import LogRule
 from sidecar.sources.siblings import generation
 from sidecar.sources.source import Source
-from sidecar.sources.tracing import Tracing
-from sidecar.sources.whereabouts import Whereabouts
 
 
 class Admission:

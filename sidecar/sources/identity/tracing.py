@@ -11,10 +11,10 @@ from sidecar.model.journal import REPLACED
 from sidecar.model.ledger import SourceRecord
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
-from sidecar.sources.index import Index
-from sidecar.sources.remembered import Remembered
-from sidecar.sources.traces import Trace
-from sidecar.sources.whereabouts import Whereabouts
+from sidecar.sources.identity.index import Index
+from sidecar.sources.identity.remembered import Remembered
+from sidecar.sources.identity.traces import Trace
+from sidecar.sources.identity.whereabouts import Whereabouts
 
 
 class Tracing:

@@ -9,17 +9,17 @@ import structlog
 
 from sidecar.model.journal import Entry, SourceMoved
 from sidecar.model.ledger import SourceRecord
-from sidecar.sources.candidate import Candidate
-from sidecar.sources.claiming import Claiming
 from sidecar.sources.descriptors import Descriptors
-from sidecar.sources.gone import Gone
-from sidecar.sources.index import Index
-from sidecar.sources.lifecycle import Lifecycle
-from sidecar.sources.remembered import Remembered
+from sidecar.sources.identity.candidate import Candidate
+from sidecar.sources.identity.claiming import Claiming
+from sidecar.sources.identity.gone import Gone
+from sidecar.sources.identity.index import Index
+from sidecar.sources.identity.lifecycle import Lifecycle
+from sidecar.sources.identity.remembered import Remembered
+from sidecar.sources.identity.streams import feeds_of
+from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Source
-from sidecar.sources.streams import feeds_of
-from sidecar.sources.whereabouts import Whereabouts
 
 log = structlog.get_logger(__name__)
 

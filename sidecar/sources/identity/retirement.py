@@ -7,16 +7,16 @@ from collections.abc import Callable
 import structlog
 
 from sidecar.model.journal import Entry, Settled, Span
-from sidecar.sources.archives import Archives
-from sidecar.sources.copies import beside
 from sidecar.sources.descriptors import Descriptors
-from sidecar.sources.gone import Gone
-from sidecar.sources.index import Index
-from sidecar.sources.lifecycle import Lifecycle
-from sidecar.sources.passed_over import PassedOver
-from sidecar.sources.remembered import Remembered
+from sidecar.sources.identity.archives import Archives
+from sidecar.sources.identity.copies import beside
+from sidecar.sources.identity.gone import Gone
+from sidecar.sources.identity.index import Index
+from sidecar.sources.identity.lifecycle import Lifecycle
+from sidecar.sources.identity.passed_over import PassedOver
+from sidecar.sources.identity.remembered import Remembered
+from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.source import Source
-from sidecar.sources.whereabouts import Whereabouts
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)

@@ -13,31 +13,31 @@ from sidecar.model.journal import Entry
 from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.ownership import Ownership
 from sidecar.model.stream_names import Surroundings
-from sidecar.sources.admission import Admission
-from sidecar.sources.archives import Archives
-from sidecar.sources.beginning import Beginning
-from sidecar.sources.claiming import Claiming
-from sidecar.sources.continuation import Continuation
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
-from sidecar.sources.examination import Examination
-from sidecar.sources.fingerprints import Fingerprints
-from sidecar.sources.gone import Gone
-from sidecar.sources.index import Index
-from sidecar.sources.lifecycle import Lifecycle
+from sidecar.sources.identity.admission import Admission
+from sidecar.sources.identity.archives import Archives
+from sidecar.sources.identity.beginning import Beginning
+from sidecar.sources.identity.claiming import Claiming
+from sidecar.sources.identity.continuation import Continuation
+from sidecar.sources.identity.examination import Examination
+from sidecar.sources.identity.fingerprints import Fingerprints
+from sidecar.sources.identity.gone import Gone
+from sidecar.sources.identity.index import Index
+from sidecar.sources.identity.lifecycle import Lifecycle
+from sidecar.sources.identity.originals import Originals
+from sidecar.sources.identity.passed_over import PassedOver
+from sidecar.sources.identity.remembered import Remembered
+from sidecar.sources.identity.retirement import Retirement
+from sidecar.sources.identity.streams import Streams
+from sidecar.sources.identity.tracing import Tracing
+from sidecar.sources.identity.truncation import Truncation
+from sidecar.sources.identity.whereabouts import Whereabouts, is_its_archive
 from sidecar.sources.looks import Looks
-from sidecar.sources.originals import Originals
-from sidecar.sources.passed_over import PassedOver
 from sidecar.sources.poll import Budget
-from sidecar.sources.remembered import Remembered
-from sidecar.sources.retirement import Retirement
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Again, Source
 from sidecar.sources.stream_order import StreamOrder
-from sidecar.sources.streams import Streams
-from sidecar.sources.tracing import Tracing
-from sidecar.sources.truncation import Truncation
-from sidecar.sources.whereabouts import Whereabouts, is_its_archive
 from sidecar.telemetry import Totals
 
 

@@ -10,7 +10,7 @@ from collections import deque
 
 from sidecar.model.assembler import Assembler
 from sidecar.model.ledger import Ledger, SourceRecord
-from sidecar.sources.candidate import Candidate
+from sidecar.sources.identity.candidate import Candidate
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Again, Source
 

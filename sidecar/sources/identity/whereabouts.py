@@ -13,11 +13,11 @@ from collections.abc import Callable
 import structlog
 
 from sidecar.model.journal import Entry, SourceMoved
-from sidecar.sources.candidate import shares_a_name
-from sidecar.sources.copies import holds
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
-from sidecar.sources.kin import Kin
+from sidecar.sources.identity.candidate import shares_a_name
+from sidecar.sources.identity.copies import holds
+from sidecar.sources.identity.kin import Kin
 from sidecar.sources.looks import Looks
 from sidecar.sources.opening import OPEN_AND_CLOSE
 from sidecar.sources.poll import Budget

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from sidecar.model.journal import Entry, SourceMoved
 from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.ownership import Ownership
-from sidecar.sources.candidate import Candidate
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Found
-from sidecar.sources.index import Index
-from sidecar.sources.passed_over import PassedOver
-from sidecar.sources.restoring import restored
+from sidecar.sources.identity.candidate import Candidate
+from sidecar.sources.identity.index import Index
+from sidecar.sources.identity.passed_over import PassedOver
+from sidecar.sources.identity.restoring import restored
+from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Source
 from sidecar.sources.stream_order import StreamOrder
-from sidecar.sources.whereabouts import Whereabouts
 
 
 class Lifecycle:

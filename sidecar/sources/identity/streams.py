@@ -8,8 +8,8 @@ from sidecar.model.batch import StreamKey
 from sidecar.model.ledger import SourceRecord
 from sidecar.model.ownership import Ownership
 from sidecar.model.stream_names import Surroundings
+from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.rules import LogRule
-from sidecar.sources.whereabouts import Whereabouts
 
 MOST = 20_000
 """Names that are remembered, the latest: a few megabytes."""

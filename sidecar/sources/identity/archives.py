@@ -17,8 +17,8 @@ import structlog
 from sidecar.model.fingerprint import FULL, MARKER_LENGTH
 from sidecar.model.ledger import SourceRecord
 from sidecar.sources.archive import MAGIC, Stream
-from sidecar.sources.candidate import Candidate, TracesOf, chosen
 from sidecar.sources.discovery import Found
+from sidecar.sources.identity.candidate import Candidate, TracesOf, chosen
 from sidecar.sources.opening import open_file, problem
 from sidecar.sources.poll import Budget
 from sidecar.sources.siblings import COMPRESSED

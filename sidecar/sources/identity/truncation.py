@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import structlog
 
-from sidecar.sources.admission import Admission
-from sidecar.sources.archives import Archives
-from sidecar.sources.candidate import Candidate
-from sidecar.sources.claiming import Claiming
-from sidecar.sources.copies import beside
 from sidecar.sources.discovery import Found
-from sidecar.sources.examination import Examination
-from sidecar.sources.kin import Kin
-from sidecar.sources.lifecycle import Lifecycle
+from sidecar.sources.identity.admission import Admission
+from sidecar.sources.identity.archives import Archives
+from sidecar.sources.identity.candidate import Candidate
+from sidecar.sources.identity.claiming import Claiming
+from sidecar.sources.identity.copies import beside
+from sidecar.sources.identity.examination import Examination
+from sidecar.sources.identity.kin import Kin
+from sidecar.sources.identity.lifecycle import Lifecycle
+from sidecar.sources.identity.streams import feeds_of
+from sidecar.sources.identity.whereabouts import Whereabouts, is_its_archive
 from sidecar.sources.source import Source, note_several_writers
-from sidecar.sources.streams import feeds_of
-from sidecar.sources.whereabouts import Whereabouts, is_its_archive
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)

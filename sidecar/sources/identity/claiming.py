@@ -10,13 +10,13 @@ from sidecar.model.batch import StreamKey
 from sidecar.model.journal import Entry, SourceClaimed
 from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.ownership import Ownership, Wanted
-from sidecar.sources.beginning import Beginning
-from sidecar.sources.candidate import Candidate, last_line_start
 from sidecar.sources.discovery import Found
-from sidecar.sources.remembered import Remembered
+from sidecar.sources.identity.beginning import Beginning
+from sidecar.sources.identity.candidate import Candidate, last_line_start
+from sidecar.sources.identity.remembered import Remembered
+from sidecar.sources.identity.streams import Feeds, Streams
+from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.rules import LogRule
-from sidecar.sources.streams import Feeds, Streams
-from sidecar.sources.whereabouts import Whereabouts
 from sidecar.telemetry import Totals
 
 log = structlog.get_logger(__name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.sources.candidate import Candidate
+from sidecar.sources.identity.candidate import Candidate
 
 CLOCK_MARGIN = 2.0
 """Seconds by which a file's time may lie before the moment it was written: the kernel stamps files
