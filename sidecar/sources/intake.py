@@ -203,7 +203,7 @@ class Intake:
         for intent in unknown:
             if intent.artifact is not None:
                 self.artifacts.hold(intent.artifact.path)
-        self.catalogue.adopt(records)
+        self.catalogue.remembered.adopt(records)
         self.look_again([record.path for record in records], now)
         self.look_again(artifacts, now)
         self.artifacts.miss(now)

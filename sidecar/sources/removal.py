@@ -17,7 +17,6 @@ from sidecar.model.journal import (
     ArchiveForgotten,
     Entry,
     SourceFinished,
-    SourceForgotten,
 )
 from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.sources.agenda import NEVER
@@ -138,7 +137,7 @@ class Removal:
             if rule is None or os.path.exists(record.path):
                 continue
             if self._look_for_archive(record, rule):
-                self._record(SourceForgotten(record.source))
+                self._catalogue.remembered.forget(record.source)
         for rule in self._rules:
             for glob in rule.match.include:
                 if rule.delete_after is not None and _is_read_only(str(glob.fixed)):

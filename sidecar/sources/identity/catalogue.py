@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from sidecar.model.journal import Entry
-from sidecar.model.ledger import Ledger, SourceRecord
+from sidecar.model.ledger import Ledger
 from sidecar.model.ownership import Ownership
 from sidecar.model.stream_names import Surroundings
 from sidecar.sources.descriptors import Descriptors
@@ -83,7 +83,7 @@ class Catalogue:
         self.streams = Streams(
             whereabouts=self.whereabouts, surroundings=surroundings, ownership=ownership
         )
-        self._remembered = Remembered(
+        self.remembered = Remembered(
             rules=self._rules,
             record=record,
             index=self._index,
@@ -94,11 +94,11 @@ class Catalogue:
         tracing = Tracing(
             index=self._index,
             whereabouts=self.whereabouts,
-            remembered=self._remembered,
+            remembered=self.remembered,
             descriptors=descriptors,
         )
         self._examination = Examination(
-            records_of=self._remembered.of_number,
+            records_of=self.remembered.of_number,
             traces_of=tracing.of,
             budget=budget,
             totals=totals,
@@ -106,7 +106,7 @@ class Catalogue:
         )
         self.unreadable = self._examination.unreadable
         self.archives = Archives(
-            records_of=self._remembered.of_number,
+            records_of=self.remembered.of_number,
             traces_of=tracing.of,
             budget=budget,
             unreadable=self.unreadable,
@@ -124,7 +124,7 @@ class Catalogue:
             record=record,
             ownership=ownership,
             whereabouts=self.whereabouts,
-            remembered=self._remembered,
+            remembered=self.remembered,
             streams=self.streams,
             beginning=self.beginning,
             totals=totals,
@@ -143,7 +143,7 @@ class Catalogue:
             record=record,
             index=self._index,
             lifecycle=self.lifecycle,
-            remembered=self._remembered,
+            remembered=self.remembered,
             whereabouts=self.whereabouts,
             passed_over=self.passed_over,
             archives=self.archives,
@@ -157,7 +157,7 @@ class Catalogue:
             examination=self._examination,
             archives=self.archives,
             whereabouts=self.whereabouts,
-            remembered=self._remembered,
+            remembered=self.remembered,
             tracing=tracing,
             originals=Originals(
                 ledger=ledger,
@@ -174,7 +174,7 @@ class Catalogue:
                 record=record,
                 index=self._index,
                 lifecycle=self.lifecycle,
-                remembered=self._remembered,
+                remembered=self.remembered,
                 whereabouts=self.whereabouts,
                 claiming=self._claiming,
                 descriptors=descriptors,
@@ -193,7 +193,7 @@ class Catalogue:
             totals=totals,
             report_again=self.report_again,
         )
-        self.adopt(list(ledger.sources.values()))
+        self.remembered.adopt(list(ledger.sources.values()))
 
     @property
     def sources(self) -> Mapping[int, Source]:
@@ -208,10 +208,6 @@ class Catalogue:
         """Let go of every open file."""
         self._descriptors.close_all()
         self.archives.close()
-
-    def adopt(self, records: Sequence[SourceRecord]) -> None:
-        """Sources of a member that was taken over: scans find them by what is known of them."""
-        self._remembered.adopt(records)
 
     def waits_for_archive(self, source: Source) -> bool:
         """Must an archive be looked through first, which may hold older lines of the stream?"""

@@ -101,19 +101,21 @@ class Remembered:
         self._depart(record, cause, now, marks=tuple(source.marks), exact=source.read_out)
 
     def forget(self, number: int) -> None:
-        record = self._index.records.get(number)
+        """No file can be its any more: it leaves the ledger, and all that would find it."""
         self._index.kin.remove(number)
-        if record is not None and record.fingerprint is not None:
+        record = self._index.records.get(number)
+        if record is None:
+            return  # taken over under another number meanwhile
+        self.wake_up(record)
+        if record.fingerprint is not None:
             self._index.fingerprints.remove(number, record.fingerprint)
         self._record(SourceForgotten(number))
-        if record is not None:
-            self._streams.discard(record)
-            self._ownership.give_up(record.claim.root, record.claim.inode, *record.feeds)
+        self._streams.discard(record)
+        self._ownership.give_up(record.claim.root, record.claim.inode, *record.feeds)
 
     def forget_old(self, now: float) -> None:
         """Forget those that were gone for long enough."""
         for number in self._index.departed.expired(now):
-            self.wake_up(self._index.records[number])
             self.forget(number)
 
     def _depart(

@@ -69,7 +69,7 @@ class Tracing:
         for number in self._index.fingerprints.of(head):
             record = self._index.records.get(number)
             if record is None:
-                continue  # forgotten when it was removed, or taken over under another number
+                continue  # taken over under another number meanwhile
             directory, name = os.path.split(record.path)
             if name not in map(os.path.basename, names):
                 continue
