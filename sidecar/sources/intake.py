@@ -22,8 +22,10 @@ from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.reach import Reach
 from sidecar.sources.removal import Removal
 from sidecar.sources.rules import LogRule
+from sidecar.sources.sameness import CONFIRM_AFTER
 from sidecar.sources.source import Again, Source
-from sidecar.sources.tailer import CONFIRM_AFTER, Tailer, Turn, Verdict
+from sidecar.sources.tailer import Tailer
+from sidecar.sources.turns import Turn, Verdict
 from sidecar.sources.watch import Watch
 from sidecar.telemetry import Totals
 

@@ -55,7 +55,7 @@ MUTANTS = (
     ),
     Mutant(
         "R10",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/content.py",
         "        if archive != source.archive:",
         "        if False:",
         f"{READING}/test_archives.py -k becomes_longer",
@@ -76,7 +76,7 @@ MUTANTS = (
     ),
     Mutant(
         "T01",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/sameness.py",
         "        if self._is_cut_back(source, descriptor, size):",
         "        if False:",
         f"{READING}/test_truncated.py -k taken_back",
@@ -358,7 +358,7 @@ MUTANTS = (
     ),
     Mutant(
         "G02",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/reading.py",
         "            source.rule.group_wait is not None and source.position - start < data",
         "            False and source.position - start < data",
         f"{READING}/test_grouping.py -k g02",
@@ -393,7 +393,7 @@ MUTANTS = (
     ),
     Mutant(
         "M06",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/sameness.py",
         "return Turn(verdict=Verdict.OVERWRITTEN, agrees_to=position)",
         "break",
         f"{READING}/test_other_hosts.py -k m06",
@@ -414,8 +414,8 @@ MUTANTS = (
     ),
     Mutant(
         "T01",
-        "sidecar/sources/tailer.py",
-        "if data[:before] != source.tail or not self._begins_alike(source, data):",
+        "sidecar/sources/reading.py",
+        "if data[:before] != source.tail or not self._sameness.begins_alike(source, data):",
         "if False:",
         f"{READING}/test_truncated.py -k t01",
     ),
@@ -484,7 +484,7 @@ MUTANTS = (
     ),
     Mutant(
         "T04",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/sameness.py",
         "            source.shrunk_at = now\n            return Turn()\n",
         "            return Turn(verdict=Verdict.REPLACED)\n",
         f"{READING}/test_truncated.py {READING}/test_rotation.py -k t04",
