@@ -330,9 +330,9 @@ MUTANTS = (
     Mutant(
         "L07",
         "sidecar/sources/intake.py",
-        "            self._give_turn(source)\n            return\n        self._looks",
+        "            self._give_turn(source)\n            return\n        revalidates",
         "            source.queued = True\n"
-        "            self._ready.appendleft(source)\n            return\n        self._looks",
+        "            self._ready.appendleft(source)\n            return\n        revalidates",
         f"{READING}/test_lines.py -k l07",
     ),
     Mutant(
