@@ -9,7 +9,7 @@ from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.portion import Portion
 from sidecar.model.records import NO_TIME, Records, Resume
 from sidecar.sources.content import Content
-from sidecar.sources.holes import Holes
+from sidecar.sources.holes import NUL_PATIENCE, Holes
 from sidecar.sources.looks import Looks
 from sidecar.sources.sameness import Sameness
 from sidecar.sources.source import Source
@@ -33,6 +33,27 @@ class Reading:
         self._looks = looks
         self._totals = totals
         self._holes = Holes(content, totals)
+
+    def read(self, source: Source, descriptor: int, now: float, now_ms: int) -> Turn:
+        """Read at most one portion, if there may be one."""
+        quiet = now - source.grew_at
+        finished = source.leaving and quiet >= source.rule.partial
+        wait = source.rule.group_wait
+        close = wait is not None and quiet >= wait
+        held = source.nul_at >= 0 and now - source.nul_since >= NUL_PATIENCE
+        if source.size <= source.seen_to and not (finished or close or held):
+            source.exhausted = source.nul_at < 0 and not source.group_open
+            return Turn()
+        known = 0 if source.ends_in_nuls else source.seen_to - source.position
+        is_long = known >= READ_BYTES and not (finished or close or held)
+        if is_long and not self._line_may_end(source, descriptor, known):
+            return Turn(more=source.seen_to < source.size)
+        stop = source.settled_ahead[0][0] if source.settled_ahead else None
+        if stop == source.position:
+            self._pass_settled(source, descriptor)
+            return Turn(more=True)
+        length = min(MOST_READ_BYTES, max(READ_BYTES, known + READ_BYTES))
+        return self.read_on(source, descriptor, now, now_ms, length, close=close, finished=finished)
 
     def read_on(
         self,
@@ -92,7 +113,7 @@ class Reading:
         more = source.seen_to < source.size and (portion is not None or source.nul_at < 0)
         return Turn(portion, more)
 
-    def line_may_end(self, source: Source, descriptor: int, known: int) -> bool:
+    def _line_may_end(self, source: Source, descriptor: int, known: int) -> bool:
         """Look only at what is new of a long incomplete line: reading it whole each time it grows
         would cost its square."""
         fresh = self._content.pread(source, descriptor, READ_BYTES, source.seen_to)
@@ -103,7 +124,7 @@ class Reading:
         source.exhausted = source.seen_to >= source.size
         return False
 
-    def pass_settled(self, source: Source, descriptor: int) -> None:
+    def _pass_settled(self, source: Source, descriptor: int) -> None:
         """Go on behind what an earlier run had settled out of order."""
         _, end, resume = source.settled_ahead.popleft()
         length = min(MARKER_LENGTH, end)

@@ -15,10 +15,9 @@ import structlog
 from sidecar.model.fingerprint import FULL
 from sidecar.sources.content import Content
 from sidecar.sources.descriptors import Changed, Descriptors, Moved
-from sidecar.sources.holes import NUL_PATIENCE
 from sidecar.sources.looks import Looks, Seen
 from sidecar.sources.opening import problem
-from sidecar.sources.reading import MOST_READ_BYTES, READ_BYTES, Reading
+from sidecar.sources.reading import Reading
 from sidecar.sources.rereading import Rereading
 from sidecar.sources.sameness import Sameness
 from sidecar.sources.source import Source
@@ -80,7 +79,7 @@ class Tailer:
         if source.archive is None:
             return self._look(source, descriptor, seen, now, now_ms)
         source.looked_at = now
-        return self._read(source, descriptor, now, now_ms) if source.unread else Turn()
+        return self._reading.read(source, descriptor, now, now_ms) if source.unread else Turn()
 
     def _again(self, source: Source, now: float, now_ms: int) -> Turn:
         descriptor = self._descriptors.of(source)
@@ -149,33 +148,11 @@ class Tailer:
             if written and not self._sameness.has_tail(source, descriptor):
                 return self._sameness.other_content(source, descriptor)
             return Turn(stirred=stirred)
-        turn = self._read(source, descriptor, now, now_ms)
+        turn = self._reading.read(source, descriptor, now, now_ms)
         if turn.verdict is Verdict.REPLACED:
             # The new size is the new content's: nothing of it is gone.
             source.size = max(before, source.position)
         return turn
-
-    def _read(self, source: Source, descriptor: int, now: float, now_ms: int) -> Turn:
-        quiet = now - source.grew_at
-        finished = source.leaving and quiet >= source.rule.partial
-        wait = source.rule.group_wait
-        close = wait is not None and quiet >= wait
-        held = source.nul_at >= 0 and now - source.nul_since >= NUL_PATIENCE
-        if source.size <= source.seen_to and not (finished or close or held):
-            source.exhausted = source.nul_at < 0 and not source.group_open
-            return Turn()
-        known = 0 if source.ends_in_nuls else source.seen_to - source.position
-        is_long = known >= READ_BYTES and not (finished or close or held)
-        if is_long and not self._reading.line_may_end(source, descriptor, known):
-            return Turn(more=source.seen_to < source.size)
-        stop = source.settled_ahead[0][0] if source.settled_ahead else None
-        if stop == source.position:
-            self._reading.pass_settled(source, descriptor)
-            return Turn(more=True)
-        length = min(MOST_READ_BYTES, max(READ_BYTES, known + READ_BYTES))
-        return self._reading.read_on(
-            source, descriptor, now, now_ms, length, close=close, finished=finished
-        )
 
     def _stuck(self, source: Source, error: OSError) -> None:
         self._descriptors.close(source)

@@ -294,7 +294,7 @@ MUTANTS = (
     ),
     Mutant(
         "L02",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/reading.py",
         "finished = source.leaving and quiet >= source.rule.partial",
         "finished = quiet >= source.rule.partial",
         f"{READING}/test_lines.py -k l02",
@@ -351,7 +351,7 @@ MUTANTS = (
     ),
     Mutant(
         "G01",
-        "sidecar/sources/tailer.py",
+        "sidecar/sources/reading.py",
         "close = wait is not None and quiet >= wait",
         "close = False",
         f"{READING}/test_grouping.py -k g01",
@@ -932,7 +932,7 @@ MUTANTS = (
     ),
     Mutant(
         "C02",
-        "sidecar/sources/identity/archives.py",
+        "sidecar/sources/identity/inspection.py",
         "                if self._is_outdated():",
         "                if False:",
         f"{DELIVERING}/test_passed_over.py -k archive",

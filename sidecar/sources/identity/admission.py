@@ -24,7 +24,7 @@ from sidecar.sources.source import Source
 
 
 class Admission:
-    """What one admission asked other members for is granted for it alone."""
+    """Asks the parts that know, one after the other, and acts on the first that does."""
 
     def __init__(
         self,

@@ -42,7 +42,11 @@ from sidecar.telemetry import Totals
 
 
 class Catalogue:
-    """Every source by number, and the parts that decide what becomes of them; owned by the pump."""
+    """Every source by number, and the parts that decide what becomes of them; owned by the pump.
+
+    Those parts are public that somebody outside asks by themselves: who has sources read, who
+    removes their files, and who tells of them.
+    """
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ class Index:
     """The ledger's, of every source that may be met again."""
     fingerprints: Fingerprints
     sources: dict[int, Source] = field(default_factory=dict)
-    """The living ones, whose file a scan came upon; each has a record too."""
+    """The living ones, whose file a scan came upon: `lifecycle` adds, `retirement` takes out."""
     kin: Kin = field(default_factory=Kin)
     departed: Departed = field(default_factory=Departed)
     """Those whose file is gone."""

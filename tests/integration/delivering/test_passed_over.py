@@ -14,7 +14,7 @@ from sidecar.model.digest import Events, checksums, distinct, pack
 from sidecar.model.journal import IntentSent, IntentSpan, SourceClaimed
 from sidecar.registry.journal_file import JournalFile
 from sidecar.registry.members import Member
-from sidecar.sources.identity import archives
+from sidecar.sources.identity import inspection
 from tests.integration.delivering.asking import Asked, now_ms
 from tests.integration.delivering.stepped import GROUP, append, settings_for, stepping
 from tests.integration.delivering.test_after_a_crash import killed_under_way, shipped_before
@@ -112,7 +112,7 @@ def test_c02_an_outcome_may_come_in_while_an_archive_is_looked_through(
 
     Catches: asking what was kept of the archive for bytes before a checkpoint that is newer.
     """
-    monkeypatch.setattr(archives, "SLICE_BYTES", 4096)
+    monkeypatch.setattr(inspection, "SLICE_BYTES", 4096)
     destination = Asked()
     path = tmp_path / "logs" / "a.log"
     settings = settings_for(tmp_path)
