@@ -63,6 +63,9 @@ class Continuation:
             read_to=read_to,
             size=candidate.size,
         )
+        if source is not None and source.again and _is_unchanged(source, candidate):
+            # It was read again as far as this goes: the rest was written after the copy was made.
+            self._gone.wanted(source.give_up_again())
         if candidate.size < read_to:
             return self._go_on_later(source, record, candidate, rule, now, now_ms)
         self._remembered.wake_up(record)
@@ -115,3 +118,12 @@ class Continuation:
         self._whereabouts.enter(source, candidate.found, now)
         self._index.fingerprints.learn(source, candidate.head)
         self._lifecycle.revive(source, now)
+
+
+def _is_unchanged(source: Source, candidate: Candidate) -> bool:
+    """Is it the file that the source was read in last, and holds no more than it did?"""
+    return (
+        candidate.inode == source.inode
+        and candidate.archive == source.archive
+        and candidate.size <= source.size
+    )
