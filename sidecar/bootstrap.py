@@ -37,9 +37,9 @@ from sidecar.shipper import BACKLOG_LEFT, Shipper
 from sidecar.signals import Signals
 from sidecar.sources.artifact_reader import ArtifactReader
 from sidecar.sources.artifacts import Artifacts
-from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Discovery
+from sidecar.sources.identity.catalogue import Catalogue
 from sidecar.sources.intake import Intake
 from sidecar.sources.looks import Looks
 from sidecar.sources.mounts import Mounts, mount_mode

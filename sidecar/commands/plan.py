@@ -63,7 +63,7 @@ def _ages(files: Iterable[FilePlan], rehearsal: Rehearsal) -> dict[str, Ages]:
     counter = Counter(int(rehearsal.now * 1000))
     found = {}
     for file in files:
-        source = rehearsal.catalogue.at(file.path)
+        source = rehearsal.catalogue.whereabouts.at(file.path)
         if file.to_ship and source is not None:
             found[file.path] = counter.count(source)
     return found
@@ -85,7 +85,7 @@ def _age_warnings(ages: dict[str, Ages], rehearsal: Rehearsal) -> list[str]:
     """Of each file with events that CloudWatch would refuse, how many and what helps."""
     warnings = []
     for path, of_file in ages.items():
-        source = rehearsal.catalogue.at(path)
+        source = rehearsal.catalogue.whereabouts.at(path)
         rule = None if source is None else source.rule
         about = "" if of_file.whole else "about "
         how = (
@@ -120,7 +120,7 @@ def _shared_streams(rehearsal: Rehearsal, wanted: set[str]) -> list[dict[str, An
     """
     names: dict[tuple[str, str], set[str]] = {}
     for path, found in rehearsal.found.items():
-        source = rehearsal.catalogue.at(path)
+        source = rehearsal.catalogue.whereabouts.at(path)
         if found.rule.kind == "artifact":
             file = explain(path, rehearsal)
             if file.group and file.stream:

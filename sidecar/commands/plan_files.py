@@ -100,11 +100,11 @@ def _plan_log(plan: FilePlan, found: Found, rehearsal: Rehearsal) -> None:
     plan.entry = entry_name(found.rule, rehearsal)
     plan.base = found.base
     plan.kind = "log" if found.base is None else "rotated"
-    source = rehearsal.catalogue.at(plan.path)
+    source = rehearsal.catalogue.whereabouts.at(plan.path)
     if source is not None:
         _plan_source(plan, source, rule, rehearsal)
         return
-    passed_over = rehearsal.catalogue.passed_over.get(plan.path)
+    passed_over = rehearsal.catalogue.passed_over.reasons.get(plan.path)
     unreadable = rehearsal.catalogue.unreadable.get(plan.path)
     if passed_over == "copy":
         plan.kind = "copy"
@@ -232,7 +232,7 @@ def _missing(path: str, rehearsal: Rehearsal) -> FilePlan:
     rule = rehearsal.log_rules[verdict.rule.number]
     is_rotated = verdict.base is not None and not verdict.included
     name = verdict.base if verdict.base is not None and is_rotated else path
-    key, plan.task = rehearsal.catalogue.feeds(name, verdict.root, rule)
+    key, plan.task = rehearsal.catalogue.streams.of(name, verdict.root, rule)
     plan.group, plan.stream = key
     plan.start = 0
     plan.why = "does not exist; it would be read from its first byte once it appears"

@@ -16,11 +16,11 @@ from sidecar.model.ledger import Ledger
 from sidecar.model.ownership import Alone
 from sidecar.registry.survey import Survey, survey
 from sidecar.settings import Settings
-from sidecar.sources.archives import DAMAGE_PATIENCE
 from sidecar.sources.artifacts import ArtifactRule
-from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Discovery
+from sidecar.sources.identity.archives import DAMAGE_PATIENCE
+from sidecar.sources.identity.catalogue import Catalogue
 from sidecar.sources.looks import Looks
 from sidecar.sources.matching import Found, Rule
 from sidecar.sources.mounts import Mounts

@@ -29,7 +29,7 @@ from sidecar.registry.letters import kept_letters
 from sidecar.registry.state_directory import MEMBERS
 from sidecar.settings import load
 from sidecar.settings.quantities import Duration
-from sidecar.sources.candidate import last_line_start
+from sidecar.sources.identity.candidate import last_line_start
 from sidecar.sources.matching import Rule
 
 HEADINGS: Final = (
@@ -127,7 +127,7 @@ def _feeders(rehearsal: Rehearsal) -> list[Feeders]:
         log_rule = rehearsal.log_rules[rule.number]
         taken = rule.takes(base)
         root = taken.root if taken is not None else str(Path(base).parent)
-        key = rehearsal.catalogue.feeds(base, root, log_rule)[0]
+        key = rehearsal.catalogue.streams.of(base, root, log_rule)[0]
         content = copied(path, gone.get(key, []), log_rule)
         if content is None:
             of(key).others.append((path, log_rule))
@@ -141,7 +141,7 @@ def _feeders(rehearsal: Rehearsal) -> list[Feeders]:
 
 def _unread_siblings(rehearsal: Rehearsal) -> Iterator[tuple[str, str, Rule]]:
     """Copies, compressed and older rotated files that no source reads, with what they were."""
-    for path in rehearsal.catalogue.passed_over:
+    for path in rehearsal.catalogue.passed_over.reasons:
         found = rehearsal.found[path]
         if found.base is not None:
             yield path, found.base, found.rule

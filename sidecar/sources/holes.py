@@ -6,10 +6,9 @@ room that a writer made beforehand: it fills in whenever, and only the end of th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import structlog
 
+from sidecar.sources.content import Content
 from sidecar.sources.source import Source, note_several_writers
 from sidecar.telemetry import Totals
 
@@ -23,15 +22,12 @@ PIECE_BYTES = 256 * 1024
 MOST_LOOKED_THROUGH = 4 * 1024 * 1024
 """Of a long run in one turn: a memory-mapped appender makes room for tens of megabytes."""
 
-Pread = Callable[[Source, int, int, int], bytes]
-"""Bytes of a source's content: of the descriptor, so many, at this offset."""
-
 
 class Holes:
     """Decides what of the bytes read may be assembled now."""
 
-    def __init__(self, pread: Pread, totals: Totals) -> None:
-        self._pread = pread
+    def __init__(self, content: Content, totals: Totals) -> None:
+        self._content = content
         self._totals = totals
 
     @staticmethod
@@ -111,7 +107,7 @@ class Holes:
             return stop  # what is settled there is something else
         until = min(stop, at + MOST_LOOKED_THROUGH)
         while at < until:
-            piece = self._pread(source, descriptor, min(PIECE_BYTES, until - at), at)
+            piece = self._content.pread(source, descriptor, min(PIECE_BYTES, until - at), at)
             self._totals.read_bytes += len(piece)
             if not piece:
                 break

@@ -6,32 +6,29 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sidecar.model.batch import StreamKey
-from sidecar.model.fingerprint import Marker
-from sidecar.model.journal import Entry, IntentSent, Settled, Span
+from sidecar.model.journal import Entry, IntentSent
 from sidecar.model.ledger import SourceRecord
 from sidecar.model.outcome_ranges import Missing
 from sidecar.model.portion import Portion
-from sidecar.model.records import NO_TIME, Records
-from sidecar.sources.agenda import NEVER, Agenda
+from sidecar.sources.agenda import Agenda
 from sidecar.sources.artifacts import ArtifactRule, Artifacts
-from sidecar.sources.catalogue import Catalogue
-from sidecar.sources.discovery import LONGEST_ABANDONED_SECONDS, Discovery
-from sidecar.sources.holes import NUL_PATIENCE
+from sidecar.sources.discovery import Discovery
+from sidecar.sources.identity.catalogue import Catalogue
+from sidecar.sources.look_times import next_look, next_look_at_over
 from sidecar.sources.mounts import Mounts
 from sidecar.sources.poll import Budget, Pace
+from sidecar.sources.portions import Portions, forget_old_times
 from sidecar.sources.reach import Reach
 from sidecar.sources.removal import Removal
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Again, Source
-from sidecar.sources.tailer import CONFIRM_AFTER, Tailer, Turn, Verdict
+from sidecar.sources.tailer import Tailer
+from sidecar.sources.turns import Turn, Verdict
 from sidecar.sources.watch import Watch
 from sidecar.telemetry import Totals
 
 SWEEP_SECONDS = 1.0
 """How often sources that are done with are let go."""
-
-LONGEST_STUCK_WAIT = 15.0
-"""Seconds between attempts at a source that cannot be read, at most."""
 
 ASK_AGAIN_SECONDS = 0.1
 """How soon a source asks again whether its stream has room, or an archive was looked through."""
@@ -41,12 +38,6 @@ LOOK_AGAIN_SECONDS = 0.2
 
 LEARN_SECONDS = 15.0
 """How often the mount table is read: a volume may be mounted over a root later."""
-
-HEARD_SLOWER = 5.0
-"""How much less often a file of this machine is polled that the watch is known to tell of."""
-
-# PutLogEvents refuses events older than 14 days; an hour's margin for the way there.
-TOO_OLD_MS = (14 * 24 - 1) * 3600 * 1000
 
 
 class Intake:
@@ -81,8 +72,7 @@ class Intake:
         """When a whole line, or a new file, was last found; monotonic seconds."""
         self._tailer = tailer
         self._budget = budget
-        self._totals = totals
-        self._record = record
+        self._portions = Portions(record, totals)
         self._ready: deque[Source] = deque()
         self._looks: Agenda[int] = Agenda()
         self._waiting: Agenda[int] = Agenda()
@@ -104,7 +94,7 @@ class Intake:
 
     def discover(self, now: float, now_ms: int, *, everything: bool = False) -> None:
         """Scan what is due and take in what changed; the first time all there is."""
-        everything = everything or self.catalogue.is_new
+        everything = everything or self.catalogue.beginning.is_new
         self._cover(now)
         for directory in self.watch.directories():
             self.discovery.touch(directory, now)
@@ -113,8 +103,8 @@ class Intake:
         moved_in = self.watch.moved_in()
         if self.discovery.next_due() <= now:
             self._scan(now, now_ms, everything=everything)
-        if self.catalogue.is_new:
-            self.catalogue.is_new = self.catalogue.at_first_start = False
+        if self.catalogue.beginning.is_new:
+            self.catalogue.beginning.end()
             self.artifacts.miss(now)
         if not self.reach.hung:
             for source in self.catalogue.look_through(now, now_ms):
@@ -125,10 +115,10 @@ class Intake:
     def wake(self, now: float) -> None:
         """Give a turn to what the watch named, and to what is due for a look."""
         for path in self.watch.modified():
-            source = self.catalogue.at(path)
+            source = self.catalogue.whereabouts.at(path)
             if source is not None:
                 source.heard = True
-                self.catalogue.revive(source, now)
+                self.catalogue.lifecycle.revive(source, now)
                 self._give_turn(source)
             else:
                 self.artifacts.touched(path, now)
@@ -146,9 +136,9 @@ class Intake:
             self._look(source, now)
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
-            self.catalogue.is_behind = self.discovery.next_due() <= now
+            self.catalogue.whereabouts.is_behind = self.discovery.next_due() <= now
             if not self.reach.hung:
-                self.catalogue.sweep(now)
+                self.catalogue.retirement.sweep(now)
             self._report_again(now)
 
     def reload(self, logs: Sequence[LogRule], artifacts: Sequence[ArtifactRule]) -> None:
@@ -203,7 +193,7 @@ class Intake:
         for intent in unknown:
             if intent.artifact is not None:
                 self.artifacts.hold(intent.artifact.path)
-        self.catalogue.adopt(records)
+        self.catalogue.remembered.adopt(records)
         self.look_again([record.path for record in records], now)
         self.look_again(artifacts, now)
         self.artifacts.miss(now)
@@ -258,11 +248,10 @@ class Intake:
                     source.heard = False  # until the watch tells of it after all
             if turn.portion is not None:
                 self.last_growth = now
-                self._settle_filtered(turn.portion)
-                self._count(turn.portion.records)
+                self._portions.note(turn.portion)
                 if len(turn.portion.records):
                     if source.rule.old_events_now:
-                        _forget_old_times(turn.portion.records, now_ms)
+                        forget_old_times(turn.portion.records, now_ms)
                     yield source.key, turn.portion
             self._after(source, turn, now, now_ms)
         for source in self.catalogue.order.end_round():
@@ -302,7 +291,7 @@ class Intake:
 
     def _scan(self, now: float, now_ms: int, *, everything: bool) -> None:
         # The first scan waits for all: what it finds is not what it may miss.
-        answers = None if self.catalogue.is_new else self.reach.answers
+        answers = None if self.catalogue.beginning.is_new else self.reach.answers
         changes = self.discovery.scan(now, whatever_it_costs=everything, answers=answers)
         for path in changes.vanished:
             self.catalogue.vanished(path, now)
@@ -328,8 +317,8 @@ class Intake:
         if not self._answers(source):
             self._looks.put(source.id, now + self.pace.hot)
             return
-        if source.over and self.catalogue.has_grown(source):
-            self.catalogue.revive(source, now)
+        if source.over and self.catalogue.whereabouts.has_grown(source):
+            self.catalogue.lifecycle.revive(source, now)
         if source.over:
             self._look_later(source, now)
         else:
@@ -340,12 +329,7 @@ class Intake:
         return self.reach.answers(source.record.claim.root)
 
     def _look_later(self, source: Source, now: float) -> None:
-        """Of a file that is done with: whether it is written to after all; ever more rarely where
-        its writer is dead."""
-        wait = self.pace.interval(source.id, NEVER)
-        if source.abandoned:
-            wait = max(wait, min(now - source.grew_at, LONGEST_ABANDONED_SECONDS))
-        self._looks.put(source.id, now + wait)
+        self._looks.put(source.id, next_look_at_over(source, now, self.pace))
 
     def _cover(self, now: float) -> None:
         """Watch roots that came, and learn what file systems all lie on by now."""
@@ -392,68 +376,24 @@ class Intake:
 
     def _after(self, source: Source, turn: Turn, now: float, now_ms: int) -> None:
         if turn.verdict is Verdict.REPLACED:
-            for successor in self.catalogue.replaced(source, now, now_ms):
+            for successor in self.catalogue.truncation.replaced(source, now, now_ms):
                 self._give_turn(successor)
             return
         if turn.verdict is Verdict.OVERWRITTEN:
-            follower = self.catalogue.overwritten(source, turn.agrees_to, now, now_ms)
+            truncation = self.catalogue.truncation
+            follower = truncation.overwritten(source, turn.agrees_to, now, now_ms)
             if follower is not None:
                 self._give_turn(follower)
             return
         if turn.verdict is Verdict.MOVED:
-            self.catalogue.lost(source, now)
+            self.catalogue.whereabouts.misled(source, now)
         if turn.verdict is Verdict.MOVED or turn.stirred:
             self.discovery.touch(source.path.rpartition("/")[0], now)
-        elif self.catalogue.wants_fingerprint(source):
-            self.catalogue.fingerprint(source, self._tailer.head(source))
+        elif self.catalogue.fingerprints.is_wanted(source):
+            self.catalogue.fingerprints.learn(source, self._tailer.head(source))
         if turn.more:
             self.catalogue.order.is_not_read_out(source)
             self._give_turn(source)
             return
-        self._looks.put(source.id, self._next_look(source, now))
-
-    def _next_look(self, source: Source, now: float) -> float:
-        if source.problem is not None:
-            return now + min(LONGEST_STUCK_WAIT, self.pace.hot * 2.0 ** min(source.failures - 1, 6))
-        quiet = now - source.grew_at
-        slower = 1.0
-        if source.heard and not self.mounts.revalidates(source.record.claim.root):
-            slower = HEARD_SLOWER
-        due = now + self.pace.interval(source.id, source.quiet(now), slower=slower)
-        if source.shrunk_at is not None:
-            due = min(due, source.shrunk_at + CONFIRM_AFTER)
-        if source.nul_at >= 0:
-            due = min(due, max(now + 0.05, source.nul_since + NUL_PATIENCE))
-        waits = [source.rule.group_wait if source.unread else None]
-        waits.append(source.rule.partial if source.leaving else None)
-        for wait in waits:
-            if wait is not None and quiet < wait:
-                due = min(due, source.grew_at + wait)
-        return due
-
-    def _settle_filtered(self, portion: Portion) -> None:
-        records = portion.records
-        if not records.filtered:
-            return
-        spans = []
-        for start, end in records.filtered:
-            marker = Marker.of(portion.bytes_before(end))
-            resume = records.resumes.get(end)
-            spans.append(Span(portion.source, start, end, "filtered", *marker, resume))
-            self._totals.bytes_filtered += end - start
-        self._record(Settled(None, tuple(spans)))
-
-    def _count(self, records: Records) -> None:
-        totals = self._totals
-        totals.invalid_lines += records.invalid
-        totals.broken_json += records.broken_json
-        totals.redacted += records.redacted
-        totals.lines_split += sum(resume.part == 2 for resume in records.resumes.values())
-        for rule, events in records.filtered_events.items():
-            totals.count_filtered(rule, events)
-
-
-def _forget_old_times(records: Records, now_ms: int) -> None:
-    """`out_of_range: now`: what is too old for CloudWatch gets the arrival time instead."""
-    oldest = now_ms - TOO_OLD_MS
-    records.timestamps = [NO_TIME if time < oldest else time for time in records.timestamps]
+        revalidates = self.mounts.revalidates(source.record.claim.root)
+        self._looks.put(source.id, next_look(source, now, self.pace, revalidates=revalidates))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from sidecar.model.globs import Glob, lies_within
-from sidecar.sources.siblings import Rotated, base_names, is_compressed
+from sidecar.sources.siblings import Rotated, base_paths, is_compressed
 
 TEMPORARY_SUFFIXES = ("~", ".swp", ".swx", ".swo", ".tmp~")
 TEMPORARY_PREFIXES = (".nfs", ".#", "#", ".goutputstream-")
@@ -67,6 +67,11 @@ class Found:
     compressed: bool = False
     """Does the name say that it is an archive?"""
 
+    @property
+    def names(self) -> list[str]:
+        """The paths it may have had before it was rotated and compressed, the likeliest first."""
+        return [self.base or self.path, *base_paths(self.path, self.rule.rotated)]
+
 
 class Refusal(NamedTuple):
     """Why no entry takes a name; `rule` and `glob` are those that decided, where some did."""
@@ -115,7 +120,7 @@ def _as_artifact(path: str, name: str, inode: int, rule: Rule) -> Found | Refusa
 
 def _as_log(path: str, name: str, inode: int, rule: Rule) -> Found | Refusal:
     glob = rule.includes(path)
-    base = _base(path, name, rule)
+    base = _base(path, rule)
     if glob is None and base is None:
         return _UNMATCHED
     if excluded := rule.excludes(path):
@@ -127,11 +132,10 @@ def _as_log(path: str, name: str, inode: int, rule: Rule) -> Found | Refusal:
     return Found(path, rule, glob.root, inode, compressed=is_compressed(name))
 
 
-def _base(path: str, name: str, rule: Rule) -> tuple[str, Glob] | None:
+def _base(path: str, rule: Rule) -> tuple[str, Glob] | None:
     """The path that a rotation gave this name, and the include that takes that one."""
-    directory = os.path.dirname(path)
-    for base in base_names(name, rule.rotated):
-        glob = rule.takes(os.path.join(directory, base))
+    for base in base_paths(path, rule.rotated):
+        glob = rule.takes(base)
         if glob is not None:
-            return os.path.join(directory, base), glob
+            return base, glob
     return None

@@ -17,16 +17,15 @@ from sidecar.model.journal import (
     ArchiveForgotten,
     Entry,
     SourceFinished,
-    SourceForgotten,
 )
 from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.sources.agenda import NEVER
-from sidecar.sources.catalogue import Catalogue
 from sidecar.sources.compressed import archives_beside, holds
+from sidecar.sources.identity.catalogue import Catalogue
 from sidecar.sources.poll import Budget
 from sidecar.sources.pruning import Pruning
 from sidecar.sources.rules import LogRule
-from sidecar.sources.siblings import base_names
+from sidecar.sources.siblings import base_paths
 from sidecar.sources.source import Source
 from sidecar.sources.unlinking import Kept, Known, StillGrown, remove
 from sidecar.telemetry import Totals
@@ -79,7 +78,7 @@ class Removal:
         self._is_first = True
         self._now_ms = 0
         self._removed: set[int] = set()
-        catalogue.farewell = self.farewell
+        catalogue.retirement.farewell = self.farewell
 
     def replace_rules(self, rules: Sequence[LogRule]) -> None:
         self._rules = tuple(rules)
@@ -138,7 +137,7 @@ class Removal:
             if rule is None or os.path.exists(record.path):
                 continue
             if self._look_for_archive(record, rule):
-                self._record(SourceForgotten(record.source))
+                self._catalogue.remembered.forget(record.source)
         for rule in self._rules:
             for glob in rule.match.include:
                 if rule.delete_after is not None and _is_read_only(str(glob.fixed)):
@@ -276,7 +275,7 @@ class Removal:
     def _rule(self, path: str) -> LogRule | None:
         """The entry whose log was rotated into this name."""
         for rule in self._rules:
-            if any(rule.match.takes(base) for base in _bases(path, rule)):
+            if any(rule.match.takes(base) for base in base_paths(path, rule.match.rotated)):
                 return rule
         return None
 
@@ -284,8 +283,8 @@ class Removal:
         rule = self._rule(path)
         if rule is None:
             return []
-        taken = [base for base in _bases(path, rule) if rule.match.takes(base)]
-        return [os.path.basename(base) for base in taken]
+        bases = base_paths(path, rule.match.rotated)
+        return [os.path.basename(base) for base in bases if rule.match.takes(base)]
 
 
 def _soonest(rules: Sequence[LogRule]) -> float:
@@ -293,11 +292,6 @@ def _soonest(rules: Sequence[LogRule]) -> float:
     return min(
         (each.delete_after for each in rules if each.delete_after is not None), default=NEVER
     )
-
-
-def _bases(path: str, rule: LogRule) -> list[str]:
-    directory, name = os.path.split(path)
-    return [os.path.join(directory, base) for base in base_names(name, rule.match.rotated)]
 
 
 def _is_rotated_and_settled(source: Source, *, there: bool = True) -> bool:

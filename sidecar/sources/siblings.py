@@ -8,6 +8,7 @@ So is, of archives, the form of log4j2, logback and logrotate's `extension`: STE
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from typing import Literal
 
@@ -42,6 +43,12 @@ def base_names(name: str, rotated: Rotated) -> list[str]:
     if any(fnmatch.fnmatchcase(name, pattern) for pattern in rotated):
         return [name[:end] for end in range(len(name) - 1, 0, -1) if name[end] in ".-_"]
     return []
+
+
+def base_paths(path: str, rotated: Rotated) -> list[str]:
+    """The paths that `path` may have had before, in the same directory."""
+    directory, name = os.path.split(path)
+    return [os.path.join(directory, base) for base in base_names(name, rotated)]
 
 
 def generation(name: str) -> int:

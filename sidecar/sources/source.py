@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import structlog
@@ -233,6 +233,12 @@ class Source:
         self.seen_to = self.position
         self.tail = b""
         return unread
+
+    def give_up_again(self) -> Again:
+        """Read the first of what is to be read once more no further; gives what is left of it."""
+        wanted, part = self.again.popleft(), self.reading_again
+        self.reading_again = None
+        return wanted if part is None else replace(wanted, start=part.position)
 
     @property
     def read_out(self) -> bool:

@@ -14,9 +14,9 @@ from sidecar.model.digest import Events, checksums, distinct, pack
 from sidecar.model.journal import IntentSent, IntentSpan, SourceClaimed
 from sidecar.registry.journal_file import JournalFile
 from sidecar.registry.members import Member
-from sidecar.sources import archives
+from sidecar.sources.identity import inspection
 from tests.integration.delivering.asking import Asked, now_ms
-from tests.integration.delivering.stepped import GROUP, append, settings_for, stepping
+from tests.integration.delivering.stepped import GROUP, Stepped, append, settings_for, stepping
 from tests.integration.delivering.test_after_a_crash import killed_under_way, shipped_before
 
 
@@ -112,7 +112,7 @@ def test_c02_an_outcome_may_come_in_while_an_archive_is_looked_through(
 
     Catches: asking what was kept of the archive for bytes before a checkpoint that is newer.
     """
-    monkeypatch.setattr(archives, "SLICE_BYTES", 4096)
+    monkeypatch.setattr(inspection, "SLICE_BYTES", 4096)
     destination = Asked()
     path = tmp_path / "logs" / "a.log"
     settings = settings_for(tmp_path)
@@ -137,3 +137,31 @@ def test_c02_an_outcome_may_come_in_while_an_archive_is_looked_through(
         assert sidecar.totals.possible_duplicates == 0
 
     assert destination.messages(GROUP, "a.log") == ["before", "unknown", *rest]
+
+
+def test_c02_what_the_copy_lacks_is_gone(tmp_path: Path) -> None:
+    """A request that came to nothing before a kill had lines that were written after the copy was
+    made, and before the truncation. What the copy holds of it is sent, the rest counted as gone.
+
+    Catches: looking for the rest in the copy, again and again, as if that were truncated.
+    """
+    destination = Asked()
+    path = tmp_path / "logs" / "a.log"
+    settings = settings_for(tmp_path)
+    before = "".join(f"before {number:06d}\n" for number in range(100))
+    shipped_before(settings, destination, path, before)
+    life = Stepped(settings, destination)
+    destination.down = True
+    append(path, "copied\nlate\n")
+    life.until(lambda: any(life.shipper.checkpoints.ledger.owed))
+    life.die()
+    destination.down = False
+    path.with_name("a.log.1").write_text(f"{before}copied\n")
+    os.truncate(path, 0)
+    append(path, "new\n")
+    with stepping(settings, destination) as sidecar:
+        sidecar.ship()
+        assert sidecar.totals.bytes_gone == len("late\n")
+
+    stored = Counter(destination.messages(GROUP, "a.log"))
+    assert stored == Counter([*before.splitlines(), "copied", "new"])

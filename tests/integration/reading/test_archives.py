@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from sidecar.sources import archives
+from sidecar.sources.identity import archives
 from sidecar.sources.opening import open_file
 from tests.support.shipping import Shipping, append, everything_is_settled, lines, text
 
@@ -224,7 +224,7 @@ def test_r10_restart_in_the_middle_of_an_archive(
 
     Catches: offsets of the compressed bytes in the checkpoint.
     """
-    monkeypatch.setattr("sidecar.sources.tailer.READ_BYTES", 4_096)
+    monkeypatch.setattr("sidecar.sources.reading.READ_BYTES", 4_096)
     append(log, ["begun"])
     with Shipping(tmp_path, entry=ARRIVAL, drain={"deadline": "300ms"}) as sidecar:
         sidecar.settle()
@@ -408,7 +408,7 @@ def test_r03_names_move_between_a_scan_and_an_open(
             return open_file(path)
 
         module = "archives" if compressed else "candidate"
-        monkeypatch.setattr(f"sidecar.sources.{module}.open_file", late)
+        monkeypatch.setattr(f"sidecar.sources.identity.{module}.open_file", late)
         sidecar.pass_time(3)
         assert moved
         append(log, ["end"])

@@ -303,6 +303,27 @@ def test_compressed_siblings_go_too(tmp_path: Path, when: str) -> None:
         assert sidecar.messages("a.log") == FIRST + lines("second", 50)
 
 
+def test_what_is_compressed_while_stopped_is_forgotten_once(tmp_path: Path) -> None:
+    """Files that were deleted, and show as archives with the next start, are removed as others are;
+    ten minutes on, when what is gone is forgotten, nothing remembers them still.
+
+    Catches: forgetting them in the ledger alone.
+    """
+    with Keeping(tmp_path) as sidecar:
+        both = [rotated(sidecar, log=log) for log in ("a.log", "b.log")]
+        archives = [compressed(away) for away in both]
+        hidden = [each.rename(tmp_path / each.name) for each in archives]
+        sidecar.pass_time(20)
+        sidecar.stop()
+        for archive, elsewhere in zip(archives, hidden, strict=True):
+            elsewhere.rename(archive)
+        sidecar.start()
+        sidecar.let_pass(HOUR + 600)
+        assert not any(archive.exists() for archive in archives)
+        for log in ("a.log", "b.log"):
+            assert sidecar.messages(log) == FIRST + lines("second", 50)
+
+
 def compressed(path: Path) -> Path:
     """What gzip does: NAME.gz with the time of the original, which then goes."""
     archive = path.with_name(path.name + ".gz")

@@ -37,7 +37,7 @@ def test_d01_present_file_is_read_from_its_beginning(volume: Path) -> None:
 def test_d01_start_at_end_leaves_what_was_there(volume: Path) -> None:
     """With `start_at: end` a file that was there first is read from its end, a later one from 0.
 
-    Catches: leaving `at_first_start` true after the first scan; ignoring `start_at`.
+    Catches: leaving `Beginning._is_first_start` true after the first scan; ignoring `start_at`.
     """
     append(volume / "logs/old.log", lines("old", 3))
     with Shipping(volume, entry={"start_at": "end"}) as sidecar:

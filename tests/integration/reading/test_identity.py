@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from sidecar.sources import copies
+from sidecar.sources.identity import copies
 from tests.support.shipping import Shipping, append, everything_is_settled, lines
 
 ARRIVAL = {"timestamp": "arrival"}

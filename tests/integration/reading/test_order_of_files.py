@@ -7,9 +7,9 @@ from typing import Any
 from unittest import mock
 
 from sidecar.settings import Settings
-from sidecar.sources import catalogue
-from sidecar.sources.candidate import Candidate, examine
 from sidecar.sources.discovery import Found
+from sidecar.sources.identity import examination
+from sidecar.sources.identity.candidate import Candidate, examine
 from tests.integration.delivering.asking import Asked
 from tests.integration.delivering.stepped import GROUP, append, settings_for, stepping
 
@@ -74,7 +74,7 @@ def test_r05_a_rotation_while_files_are_looked_into_does_not_bring_the_newer_fir
         return examine(found, *rest)
 
     with (
-        mock.patch.object(catalogue, "examine", while_it_rotates),
+        mock.patch.object(examination, "examine", while_it_rotates),
         stepping(by_arrival(tmp_path), destination) as sidecar,
     ):
         sidecar.until(lambda: len(destination.messages(GROUP, "a.log")) == 2)

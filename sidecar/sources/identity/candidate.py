@@ -11,8 +11,8 @@ from typing import TypeAlias
 from sidecar.model.fingerprint import FULL, MARKER_LENGTH
 from sidecar.model.ledger import SourceRecord
 from sidecar.sources.discovery import Found
+from sidecar.sources.identity.traces import Trace
 from sidecar.sources.opening import open_file
-from sidecar.sources.traces import Trace
 
 LINE_SEARCH = 64 * 1024
 """How far back `start_at: end` looks for the start of the line it lands in."""

@@ -1,0 +1,38 @@
+"""What was on the volume before the sidecar came: it may be left unread, in whole or in part."""
+
+from __future__ import annotations
+
+from sidecar.sources.identity.candidate import Candidate
+
+CLOCK_MARGIN = 2.0
+"""Seconds by which a file's time may lie before the moment it was written: the kernel stamps files
+with a coarse clock, a server with its own. In doubt a file is newer than the state directory."""
+
+
+class Beginning:
+    """The first scan of a run, and what is older than the state directory."""
+
+    def __init__(self, *, state_created: float, first_start: bool) -> None:
+        self.is_new = True
+        """True until the first scan of this run is done."""
+        self._is_first_start = first_start
+        self._state_created = state_created
+
+    def end(self) -> None:
+        """The first scan is done."""
+        self.is_new = self._is_first_start = False
+
+    def was_there(self, candidate: Candidate) -> bool:
+        """Was it on the volume when the state directory was first used?
+
+        A member that joins then may be a little later than the one that made the directory.
+        """
+        return self._is_first_start or (self.is_new and self._is_older(candidate))
+
+    def leaves(self, candidate: Candidate) -> bool:
+        """Is it a rotated file from before the state directory that no include takes?"""
+        found = candidate.found
+        return found.base is not None and not found.included and self._is_older(candidate)
+
+    def _is_older(self, candidate: Candidate) -> bool:
+        return candidate.modified < self._state_created - CLOCK_MARGIN

@@ -1,0 +1,114 @@
+"""Lets go of sources: of those read to their end and quiet, and of those nowhere to be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from sidecar.model.journal import Entry, Settled, Span
+from sidecar.sources.descriptors import Descriptors
+from sidecar.sources.identity.archives import Archives
+from sidecar.sources.identity.copies import beside
+from sidecar.sources.identity.gone import Gone
+from sidecar.sources.identity.index import Index
+from sidecar.sources.identity.lifecycle import Lifecycle
+from sidecar.sources.identity.passed_over import PassedOver
+from sidecar.sources.identity.remembered import Remembered
+from sidecar.sources.identity.whereabouts import Whereabouts
+from sidecar.sources.source import Source
+from sidecar.telemetry import Totals
+
+log = structlog.get_logger(__name__)
+
+REST_PATIENCE = 2.0
+"""Seconds to look for the copy or the archive that holds the rest of a file, before what is known
+not to have been read of it is given up. What is being made or looked through is waited for."""
+
+
+class Retirement:
+    """A source ends first, and is forgotten once it is settled and its file is gone."""
+
+    def __init__(
+        self,
+        *,
+        index: Index,
+        record: Callable[[Entry], None],
+        lifecycle: Lifecycle,
+        remembered: Remembered,
+        whereabouts: Whereabouts,
+        passed_over: PassedOver,
+        archives: Archives,
+        descriptors: Descriptors,
+        gone: Gone,
+        totals: Totals,
+        report_again: list[str],
+    ) -> None:
+        self._index = index
+        self._record = record
+        self._lifecycle = lifecycle
+        self._remembered = remembered
+        self._whereabouts = whereabouts
+        self._passed_over = passed_over
+        self._archives = archives
+        self._descriptors = descriptors
+        self._gone = gone
+        self._totals = totals
+        self._report_again = report_again
+        self.farewell: Callable[[Source], None] = lambda source: None
+        """Told of each source whose file is done with and gone, before it is forgotten."""
+
+    def sweep(self, now: float) -> None:
+        """Go through all sources."""
+        for source in list(self._index.sources.values()):
+            if source.rest_since is not None:
+                waits = self._archives.pending(self._index.kin.bases(source.id))
+                if now - source.rest_since >= REST_PATIENCE and not waits:
+                    self._gone.rest(source)
+                    self._lifecycle.end(source)
+            elif source.over:
+                is_gone = self._whereabouts.is_gone(source, now)
+                done = source.deleted or source.superseded or is_gone
+                if source.finished and done:
+                    self.forget(source, now)
+            elif self._whereabouts.is_gone(source, now) and not self._descriptors.holds(source):
+                self._look_beside(source, now)
+            elif source.held or source.again:
+                continue  # its descriptor may be the only way to what is to be read once more
+            elif source.leaving and source.unread == 0 and _is_quiet(source):
+                self._finish(source)
+        self._remembered.forget_old(now)
+
+    def forget(self, source: Source, now: float) -> None:
+        """Let go of it; what tells a copy or an archive of it is remembered for a while."""
+        self.farewell(source)
+        self._report_again.append(source.path)
+        self._passed_over.report_copies_of(source)
+        del self._index.sources[source.id]
+        self._whereabouts.forget(source)
+        self._remembered.remember(source, now)
+
+    def _look_beside(self, source: Source, now: float) -> None:
+        """A file that cannot be found: have what lies beside its name looked at once more."""
+        self._lifecycle.end(source)
+        source.rest_since = now
+        try:
+            siblings = beside(source, self._index.kin.bases(source.id))
+        except OSError:
+            return
+        self._report_again += [found.path for found in siblings]
+
+    def _finish(self, source: Source) -> None:
+        if source.nul_skipped_from is not None:
+            # A run of NULs with nothing after it: a file made larger than what was written.
+            span = Span(source.id, source.nul_skipped_from, source.position, "filtered")
+            self._record(Settled(None, (span,)))
+            self._totals.bytes_filtered += source.position - source.nul_skipped_from
+        log.info("source_finished", path=source.path, read_to=source.position)
+        self._lifecycle.end(source)
+
+
+def _is_quiet(source: Source) -> bool:
+    """Did a look, not merely the clock, find that nothing came for so long?"""
+    looked = source.looked_at - source.grew_at
+    return source.shrunk_at is None and looked >= source.rule.partial
