@@ -64,6 +64,8 @@ class Retirement:
             if source.rest_since is not None:
                 waits = self._archives.pending(self._index.kin.bases(source.id))
                 if now - source.rest_since >= REST_PATIENCE and not waits:
+                    if self._is_read_under_another_name(source):
+                        source.size = source.position
                     self._gone.rest(source)
                     self._lifecycle.end(source)
             elif source.over:
@@ -78,6 +80,22 @@ class Retirement:
             elif source.leaving and source.unread == 0 and _is_quiet(source):
                 self._finish(source)
         self._remembered.forget_old(now)
+
+    def _is_read_under_another_name(self, source: Source) -> bool:
+        """May a newer source be the copy of one of which nothing was ever read?
+
+        Nothing tells such a copy, and it is read from its start as a file like any other.
+        """
+        if source.position > 0 or source.record.fingerprint is not None:
+            return False
+        return any(
+            other.id > source.id
+            and other.path != source.path
+            and other.record.feeds == source.record.feeds
+            and other.record.claim.start == 0
+            and other.size >= source.size
+            for other in self._index.sources.values()
+        )
 
     def forget(self, source: Source, now: float) -> None:
         """Let go of it; what tells a copy or an archive of it is remembered for a while."""

@@ -389,3 +389,28 @@ def test_t01_padded_lines_end_alike(tmp_path: Path, log: Path, descriptors: int)
         rewrite(log, new := [f"new {number:04d} {padded}" for number in range(30)], later=True)
         sidecar.pass_time(3)
         assert sidecar.messages("app.log") == old + new
+
+
+def test_t01_what_a_copy_holds_is_not_gone_though_nothing_tells_it(
+    tmp_path: Path, log: Path
+) -> None:
+    """A writer at its own offset leaves NULs at the start of a truncated file, and it is copied and
+    truncated again while those are still doubted: nothing of it was read, so its copy is a file
+    like any other. Its line arrives, and nothing is counted as gone.
+
+    Catches: counting what was never read as gone although a copy of it is read from its start.
+    """
+    copy = log.with_name("app.log.1")
+    with Shipping(tmp_path) as sidecar:
+        append(log, "\0" * 70 + "the line\n")
+        sidecar.step()
+        sidecar.step()
+        assert sidecar.messages("app.log") == []
+        copy.write_bytes(log.read_bytes())
+        os.truncate(log, 0)
+        sidecar.settle()
+        sidecar.pass_time(15)
+        assert sidecar.messages("app.log") == ["the line"]
+        assert sidecar.totals.truncations == 1
+        assert sidecar.totals.bytes_gone == 0
+        everything_is_settled(sidecar.status(), copy.stat().st_size)
