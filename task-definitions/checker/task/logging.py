@@ -84,7 +84,8 @@ def groups_apart(task: Task) -> Problems:
             yield f"{container['name']}: AWS_REGION is {here} and awslogs-region {there}; make them one"
     regions = {_options(each).get("awslogs-region") for each in task.containers} - {None}
     if len(regions) > 1 and all(map(is_known, regions)):
-        yield f"the containers' awslogs-region are {' and '.join(sorted(regions))}; make them one"
+        names = " and ".join(sorted(map(str, regions)))
+        yield f"the containers' awslogs-region are {names}; make them one"
 
 
 def _options(container: Definition) -> dict[str, str]:
