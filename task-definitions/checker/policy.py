@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from checker.finding import Problems
-from checker.values import listed, strings
+from checker.values import PLACEHOLDER, listed, strings
 
 # Actions that know no resource, from the service authorization reference.
 ANY_RESOURCE = (
@@ -25,6 +25,10 @@ ANY_RESOURCE = (
 )
 MOUNTING = ("clientmount", "clientwrite", "clientrootaccess")
 WRITING_LOGS = ("logs:createlogstream", "logs:putlogevents", "logs:getlogevents")
+DELETING = (
+    *("logs:deletelog*", "logs:deleteretentionpolicy", "elasticfilesystem:delete*"),
+    *("elasticfilesystem:putfilesystempolicy", "s3:deletebucket*"),
+)
 POINT_KEY = "elasticfilesystem:accesspointarn"
 EQUAL = ("stringequals", "arnequals", "stringlike", "arnlike")
 # Whose roles may be assumed for any account's sake unless the trust says for which.
@@ -53,6 +57,13 @@ def actions(statement: Statement) -> list[str]:
     return [str(each) for each in listed(statement.get("Action"))]
 
 
+def everybody(statement: Statement) -> bool:
+    """Does it speak of anybody at all?"""
+    principal = statement.get("Principal")
+    given = principal.get("AWS") if isinstance(principal, Mapping) else principal
+    return "*" in listed(given)
+
+
 def name_of(statement: Statement) -> str:
     return f"statement {statement.get('Sid') or '/'.join(actions(statement)[:2]) or '?'}"
 
@@ -64,12 +75,12 @@ def conditions(statement: Statement) -> Iterator[tuple[str, str, list[Any]]]:
             yield operator.lower(), key.lower(), listed(values)
 
 
-def mounts_files(statement: Statement) -> bool:
-    """Does it speak of mounting EFS, in full or by a wildcard?"""
+def mounts_files(statement: Statement, verbs: tuple[str, ...] = MOUNTING) -> bool:
+    """Does it speak of mounting EFS (or of these verbs), in full or by a wildcard?"""
     for action in actions(statement):
         service, _, verb = action.lower().partition(":")
         if service in ("elasticfilesystem", "*") and any(
-            fnmatch.fnmatch(each, verb or "*") for each in MOUNTING
+            fnmatch.fnmatch(each, verb or "*") for each in verbs
         ):
             return True
     return False
@@ -146,7 +157,8 @@ def wide_resource(policy: Policy) -> Problems:
     """A wildcard where the group's, file system's or role's name belongs."""
     for statement in policy.allowing:
         for resource in strings(listed(statement.get("Resource"))):
-            parts = resource.split(":", 5)
+            # A pseudo parameter, ${AWS::Region}, has colons of its own.
+            parts = PLACEHOLDER.sub("x", resource).split(":", 5)
             last = parts[5] if len(parts) == 6 else ""
             if len(parts) == 6 and re.fullmatch(
                 r"(log-group|file-system|access-point|repository|role)?[:/]?\*(:\*)?", last
@@ -214,6 +226,14 @@ def trust(policy: Policy) -> Problems:
                 )
 
 
+def deletes(policy: Policy) -> Problems:
+    """What was shipped, and what was not yet, must outlive whoever breaks in."""
+    for statement in policy.allowing:
+        for action in actions(statement):
+            if any(fnmatch.fnmatchcase(action.lower(), each) for each in DELETING):
+                yield f"{name_of(statement)}: {action} destroys what was shipped or was not yet; remove it"
+
+
 def pass_role(policy: Policy) -> Problems:
     """Who may pass any role is every role."""
     for statement in policy.allowing:
@@ -234,5 +254,6 @@ RULES = (
     mount_through_an_access_point,
     never_root,
     trust,
+    deletes,
     pass_role,
 )

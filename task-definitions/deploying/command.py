@@ -55,7 +55,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _rendered(options: argparse.Namespace) -> str:
     outputs = _outputs(options.stack) if options.stack else {}
-    return rendered(read(options.file), from_arguments(options.given), dict(os.environ), outputs)
+    region = {"AWS_REGION": boto3.Session().region_name or ""}
+    given = from_arguments(options.given)
+    return rendered(read(options.file), given, dict(os.environ), outputs, region)
 
 
 def _outputs(stack: str) -> dict[str, str]:

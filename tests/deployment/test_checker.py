@@ -12,7 +12,7 @@ from tests.deployment.definitions import DEFINITIONS, FARGATE, ROOT, STACK, fill
 from checker.command import main  # isort: skip
 
 SCRIPT = [sys.executable, str(DEFINITIONS / "check.py")]
-FOREIGN = Path(__file__).with_name("foreign_stack.yaml")
+FOREIGN = [Path(__file__).with_name(f"foreign_{name}.yaml") for name in ("stack", "network")]
 COMMAND = [sys.executable, "-m", "task-definitions", "check"]
 
 
@@ -65,9 +65,11 @@ def test_the_stack_is_clean() -> None:
     assert run(STACK) == (0, "", "")
 
 
-def test_somebody_else_s_sound_stack_has_no_finding() -> None:
-    """Other names, lists for parameters, a policy apart, ARNs by GetAtt: nothing to complain of."""
-    assert run(FOREIGN) == (0, "", "")
+@pytest.mark.parametrize("path", FOREIGN, ids=lambda path: path.stem)
+def test_somebody_else_s_sound_stack_has_no_finding(path: Path) -> None:
+    """Other names, lists for parameters, a policy apart, ARNs by GetAtt, a VPC with a NAT and a
+    public load balancer, secrets, scaling by requests: nothing to complain of."""
+    assert run(path) == (0, "", "")
 
 
 MALFORMED = {

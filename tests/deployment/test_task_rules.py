@@ -433,6 +433,99 @@ BROKEN: list[tuple[str, str, Breaking]] = [
         "make them one",
         lambda d: sidecar(d)["logConfiguration"]["options"].update({"awslogs-region": "us-east-1"}),
     ),
+    # who listens where
+    (
+        "health_check_can_fail",
+        "never fails",
+        lambda d: sidecar(d)["healthCheck"].update(
+            command=["CMD-SHELL", "sidecar healthcheck || true"]
+        ),
+    ),
+    (
+        "health_check_can_fail",
+        "a word each",
+        lambda d: sidecar(d)["healthCheck"].update(command=["CMD", "sidecar healthcheck"]),
+    ),
+    (
+        "health_check_port",
+        "asks port 8080",
+        lambda d: app(d)["healthCheck"].update(
+            command=["CMD-SHELL", "curl -f http://localhost:8080/healthz"]
+        ),
+    ),
+    (
+        "health_check_port",
+        "asks port 9000",
+        lambda d: sidecar(d)["healthCheck"].update(
+            command=["CMD-SHELL", "wget -qO- http://127.0.0.1:9000/healthz"]
+        ),
+    ),
+    ("app_port", "APP_PORT is 8080", lambda d: variable(app(d), "APP_PORT", "8080")),
+    ("app_port", "loopback", lambda d: variable(app(d), "APP_HOST", "127.0.0.1")),
+    ("sidecar_page", "no password", lambda d: variable(sidecar(d), "SIDECAR_HTTP_HOST", "0.0.0.0")),
+    (
+        "sidecar_page",
+        "drop the mapping",
+        lambda d: sidecar(d).update(portMappings=[{"containerPort": 9464}]),
+    ),
+    ("sidecar_name", "every task's", lambda d: variable(sidecar(d), "SIDECAR_TASK", "reports")),
+    (
+        "sidecar_paths",
+        "with a comma",
+        lambda d: variable(sidecar(d), "SIDECAR_LOGS", "/mnt/efs/a/*.log;/mnt/efs/b/*.log"),
+    ),
+    ("sidecar_process", "what ships", lambda d: sidecar(d).update(command=["status"])),
+    (
+        "room_beside_the_root",
+        "tmpfs at /tmp",
+        lambda d: app(d)["linuxParameters"].pop("tmpfs"),
+    ),
+    ("secrets_in_the_open", "MYSQL_PWD", lambda d: variable(app(d), "MYSQL_PWD", "x")),
+    ("secrets_in_the_open", "LICENCE", lambda d: variable(app(d), "LICENCE", "AKIA" + "A" * 16)),
+    (
+        "secrets_in_the_open",
+        "DATABASE stands in the open",
+        lambda d: variable(app(d), "DATABASE", "postgres://app:pw@db/reports"),
+    ),
+    (
+        "secrets_in_the_open",
+        "its command",
+        lambda d: app(d).update(command=["serve", "--db-password=hunter2"]),
+    ),
+    ("secrets_in_the_open", "profiles", lambda d: variable(sidecar(d), "AWS_PROFILE", "prod")),
+    (
+        "secrets_in_the_open",
+        "stand-in",
+        lambda d: variable(sidecar(d), "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://stub:5000"),
+    ),
+    ("a_moving_image", "tag main", lambda d: app(d).update(image="repo/app:main")),
+    (
+        "roles",
+        "of accounts",
+        lambda d: d.update(executionRoleArn="arn:aws:iam::999999999999:role/reports-execution"),
+    ),
+    (
+        "groups_apart",
+        "app: prints",
+        lambda d: app(d)["logConfiguration"]["options"].update({"awslogs-group": "/ecs/reports"}),
+    ),
+    (
+        "groups_apart",
+        "awslogs-region are",
+        lambda d: app(d)["logConfiguration"]["options"].update({"awslogs-region": "us-east-1"}),
+    ),
+    (
+        "log_drivers",
+        "firelensConfiguration",
+        lambda d: app(d).update(logConfiguration={"logDriver": "awsfirelens"}),
+    ),
+    ("stop_timeouts", "startTimeout is", lambda d: sidecar(d).update(startTimeout=300)),
+    ("stop_timeouts", "first health check", lambda d: sidecar(d).update(startTimeout=5)),
+    (
+        "not_with_awsvpc",
+        "links",
+        lambda d: (d.update(requiresCompatibilities=["EC2"]), sidecar(d).update(links=["app"])),
+    ),
     ("capabilities", "drop all", lambda d: app(d)["linuxParameters"].pop("capabilities")),
 ]
 
@@ -449,6 +542,40 @@ def test_a_rule_catches_its_broken_example(rule: str, word: str, breaking: Break
 def test_every_rule_has_a_broken_example() -> None:
     """A rule without one could be empty."""
     assert {rule.__name__ for rule in task.RULES} == {name for name, _, _ in BROKEN}
+
+
+HARMLESS: list[Breaking] = [
+    lambda d: variable(app(d), "PASSWORD_FILE", "/run/secrets/db"),
+    lambda d: variable(app(d), "TOKEN_TTL", "300"),
+    lambda d: variable(app(d), "SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:1:secret:x"),
+    lambda d: variable(app(d), "COMPASS", "north"),
+    lambda d: variable(app(d), "DATABASE_URL", "postgres://db.internal:5432/reports"),
+    lambda d: variable(sidecar(d), "AWS_ENDPOINT_URL", "https://vpce-1.logs.eu-central-1.vpce.amazonaws.com"),
+    lambda d: app(d).update(image="repo/app:1.4.2-main.7"),
+    lambda d: app(d).update(image="repo/app:latest@sha256:" + "a" * 64),
+    lambda d: app(d).update(command=["serve", "--token-ttl=300", "--password-file=/run/x"]),
+    lambda d: sidecar(d).update(command=["run", "--config", "/etc/sidecar.yaml"]),
+    lambda d: app(d)["healthCheck"].update(
+        command=["CMD-SHELL", "curl -fs http://localhost:8000/healthz || exit 1"]
+    ),
+    lambda d: sidecar(d)["healthCheck"].update(
+        command=["CMD-SHELL", "wget -qO- http://localhost:9464/healthz"]
+    ),
+    lambda d: (
+        variable(sidecar(d), "SIDECAR_HTTP_HOST", "0.0.0.0"),
+        sidecar(d).update(portMappings=[{"containerPort": 9464}]),
+    ),
+    lambda d: sidecar(d).update(startTimeout=90),
+    lambda d: sidecar(d)["linuxParameters"].pop("tmpfs"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changing", HARMLESS)
+def test_what_only_looks_like_a_mistake_has_no_finding(changing: Breaking) -> None:
+    """A rule that cries at sound files is soon ignored, with the rest."""
+    definition = filled()
+    changing(definition)
+    assert task_findings(definition) == []
 
 
 @pytest.mark.parametrize("path", [FARGATE, EC2, COLLECTOR], ids=lambda path: path.name)

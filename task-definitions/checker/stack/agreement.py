@@ -1,13 +1,14 @@
 """Parts of a stack that must speak of the same thing."""
 
 import re
+from typing import Any
 
 from checker.finding import Problems
-from checker.policy import actions
-from checker.stack.network import GROUP, NFS, covers, ingress, users_of_files
+from checker.stack.execution import covers_group
+from checker.stack.network import GROUP, NFS, covers, ingress, mount_groups, users_of_files
 from checker.stack.roles import allowed_to
 from checker.template import Resource, Template
-from checker.values import is_known, listed, number, referred, strings, truth
+from checker.values import is_known, listed, number, referred, truth
 
 SERVICE, TASK = "AWS::ECS::Service", "AWS::ECS::TaskDefinition"
 LOG_GROUP = "AWS::Logs::LogGroup"
@@ -56,8 +57,17 @@ def users_may_leave(template: Template) -> Problems:
         rules += [
             [e.properties for e in apart if template.target(e.get("GroupId"), GROUP) in found]
         ]
-        if not any(covers(rule, NFS) for each in rules for rule in each):
+        closed = mount_groups(template)
+        if not any(
+            covers(r, NFS) and _leads_to(template, r, closed) for each in rules for r in each
+        ):
             yield f"{user.name}: its security groups let it go nowhere on port {NFS}; allow the mount targets"
+
+
+def _leads_to(template: Template, rule: dict[str, Any], groups: set[str]) -> bool:
+    """To the mount targets, as far as the template can tell."""
+    goal = template.target(rule.get("DestinationSecurityGroupId"), GROUP)
+    return goal is None or not groups & template.resources.keys() or goal.name in groups
 
 
 def app_reachable(template: Template) -> Problems:
@@ -98,6 +108,9 @@ def groups_of_the_sidecar(template: Template) -> Problems:
             told = {e.get("Name"): e.get("Value") for e in listed(container.get("Environment"))}
             group = template.target(told.get("SIDECAR_LOG_GROUP"), LOG_GROUP)
             if group is None:
+                name = str(told.get("SIDECAR_LOG_GROUP", ""))
+                if groups and is_known(name) and name.startswith("/") and name not in groups:
+                    yield f"{task.name}: ships to {name}, which is not in the template; make it there, with RetentionInDays"
                 continue
             needed = [group]
             if told.get("SIDECAR_ARTIFACTS"):
@@ -114,17 +127,7 @@ def groups_of_the_sidecar(template: Template) -> Problems:
 
 
 def _may_write(template: Template, role: Resource, group: Resource) -> bool:
-    if role.get("ManagedPolicyArns"):
-        return True
-    for statement in allowed_to(template, role):
-        if not any(a.lower() in ("logs:putlogevents", "logs:*", "*") for a in actions(statement)):
-            continue
-        resources = list(strings(listed(statement.get("Resource"))))
-        if group.name in referred(resources) or any(
-            each == "*" or f":log-group:{group.get('LogGroupName')}" in each for each in resources
-        ):
-            return True
-    return False
+    return bool(role.get("ManagedPolicyArns")) or covers_group(allowed_to(template, role), group)
 
 
 def alarm_expressions(template: Template) -> Problems:
@@ -155,7 +158,13 @@ def scaled_service(template: Template) -> Problems:
     for target in template.of_type("AWS::ApplicationAutoScaling::ScalableTarget"):
         resource = str(target.get("ResourceId"))
         if target.get("ServiceNamespace") != "ecs":
+            if template.target(resource, SERVICE):
+                yield f"{target.name}: scales a service; ServiceNamespace is ecs, ScalableDimension ecs:service:DesiredCount"
             continue
+        service, cluster = template.target(resource, SERVICE), resource.split("/")[1:2]
+        own = str(service.get("Cluster", default="default")) if service else ""
+        if service and cluster and cluster != [own] and "/" not in own and ".Arn}" not in own:
+            yield f"{target.name}: ResourceId names the cluster {cluster[0]}, and {service.name} is in {own}; make them one"
         if is_known(resource) and not re.fullmatch(r"service/[^/]+/[^/]+", resource):
             yield f"{target.name}: ResourceId {resource} must be service/CLUSTER/SERVICE"
         elif services and not template.target(resource, SERVICE):
@@ -164,10 +173,36 @@ def scaled_service(template: Template) -> Problems:
             yield f"{target.name}: ResourceId takes the service's name (GetAtt Name), not its ARN (Ref)"
 
 
+def families_apart(template: Template) -> Problems:
+    """Revisions of two programs under one name: the newest is whichever came last."""
+    families: dict[str, str] = {}
+    for task in template.of_type(TASK):
+        family = str(task.get("Family", default=task.name))
+        if family in families:
+            yield f"{task.name}: has the Family {family} of {families[family]}; give each its own"
+        families[family] = task.name
+
+
+def cluster_providers(template: Template) -> Problems:
+    """A strategy names what the cluster has."""
+    associations = template.of_type("AWS::ECS::ClusterCapacityProviderAssociations")
+    for service in template.of_type(SERVICE):
+        cluster = template.target(service.get("Cluster"), "AWS::ECS::Cluster")
+        if cluster is None or associations:
+            continue
+        there = listed(cluster.get("CapacityProviders"))
+        for each in listed(service.get("CapacityProviderStrategy")):
+            name = each.get("CapacityProvider")
+            if is_known(name) and name not in there and not any(not is_known(p) for p in there):
+                yield f"{service.name}: its CapacityProviderStrategy names {name}, which {cluster.name} does not have; add it there"
+
+
 def versions_of_their_function(template: Template) -> Problems:
     """An alias points to a version of its own function, which may run."""
     functions = "AWS::Lambda::Function"
     for alias in template.of_type("AWS::Lambda::Alias"):
+        if alias.get("FunctionVersion") == "$LATEST":
+            yield f"{alias.name}: $LATEST changes under its callers, and nothing can be rolled back; name a published version"
         version = template.target(alias.get("FunctionVersion"), "AWS::Lambda::Version")
         own = template.target(alias.get("FunctionName"), functions)
         if version and own and template.target(version.get("FunctionName"), functions) != own:
@@ -204,6 +239,8 @@ RULES = (
     groups_of_the_sidecar,
     alarm_expressions,
     scaled_service,
+    families_apart,
+    cluster_providers,
     versions_of_their_function,
     secrets_in_parameters,
     group_zero,

@@ -1,12 +1,22 @@
 """The file system itself, and its policy."""
 
 from checker.finding import Problems
-from checker.policy import Policy, conditions, mounts_files
+from checker.policy import (
+    EQUAL,
+    MOUNTING,
+    Policy,
+    conditions,
+    everybody,
+    mounts_files,
+    never_root,
+    wildcard_action,
+)
 from checker.template import Resource, Template
-from checker.values import is_known, listed, number, referred, truth
+from checker.values import is_known, number, referred, truth
 
 TYPE = "AWS::EFS::FileSystem"
 TRANSITIONS = ("TransitionToIA", "TransitionToArchive", "TransitionToPrimaryStorageClass")
+WHO = ("aws:principal", "aws:source", "elasticfilesystem:accesspointarn")
 # API reference, LifecyclePolicy.
 DAYS = (1, 7, 14, 30, 60, 90, 180, 270, 365)
 AFTER = {f"AFTER_{days}_DAY{'S' if days > 1 else ''}": days for days in DAYS}
@@ -91,17 +101,14 @@ def file_system_in_every_zone(template: Template) -> Problems:
 
 def _denies(policy: Policy, operator: str, key: str, value: str) -> bool:
     for statement in policy.statements:
-        principal = statement.get("Principal")
-        everybody = principal == "*" or (
-            isinstance(principal, dict) and "*" in listed(principal.get("AWS"))
-        )
-        if statement.get("Effect") != "Deny" or not everybody:
+        if statement.get("Effect") != "Deny" or not everybody(statement):
             continue
-        if any(
-            (op, k) == (operator, key) and [str(v).lower() for v in values] == [value]
-            for op, k, values in conditions(statement)
-        ):
-            return mounts_files(statement)
+        # Another condition beside it would let in whoever does not meet that one.
+        tests = [
+            (op, k, [str(v).lower() for v in values]) for op, k, values in conditions(statement)
+        ]
+        if tests == [(operator, key, [value])] and mounts_files(statement, MOUNTING[:1]):
+            return True
     return False
 
 
@@ -127,11 +134,11 @@ def file_system_policy(template: Template) -> Problems:
                 ' with Null elasticfilesystem:AccessPointArn "true"'
             )
         for statement in policy.allowing:
-            everybody = "*" in (listed(statement.get("Principal")) or listed(""))
-            principal = statement.get("Principal")
-            everybody |= isinstance(principal, dict) and "*" in listed(principal.get("AWS"))
-            if everybody and not statement.get("Condition"):
-                yield f"{system.name}: its policy allows everybody without a condition; name the roles"
+            who = [k for op, k, _ in conditions(statement) if op in EQUAL and k.startswith(WHO)]
+            if everybody(statement) and not who:
+                yield f"{system.name}: its policy allows everybody without a condition on who or which access point; name the roles"
+        for text in (*never_root(policy), *wildcard_action(policy)):
+            yield f"{system.name}: its policy, {text}"
         if truth(system.get("BypassPolicyLockoutSafetyCheck")):
             yield f"{system.name}: BypassPolicyLockoutSafetyCheck may lock you out; remove it"
 

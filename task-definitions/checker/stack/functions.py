@@ -3,9 +3,13 @@
 import re
 
 from checker.finding import Problems
+from checker.policy import actions
+from checker.stack.roles import allowed_to
+from checker.task.security import in_the_open
 from checker.template import Resource, Template
-from checker.values import is_known, listed, number, referred, strings, truth
+from checker.values import is_known, listed, number, referred, strings
 
+LOGGING = ("AWSLambdaVPCAccessExecutionRole", "AWSLambdaBasicExecutionRole", "AWSLambda_FullAccess")
 TYPE = "AWS::Lambda::Function"
 # API reference, FileSystemConfig.
 MOUNT_PATH = re.compile(r"/mnt/[a-zA-Z0-9\-_.]+")
@@ -115,6 +119,30 @@ def provisioned_concurrency(template: Template) -> Problems:
             yield f"{alias.name}: provisioned concurrency needs a published version, not $LATEST"
 
 
+def function_secrets(template: Template) -> Problems:
+    """Whoever may read a function's configuration reads its environment."""
+    for function in template.of_type(TYPE):
+        told = function.get("Environment", "Variables", default={})
+        variables = {name: str(value) for name, value in told.items()}
+        yield from (f"{function.name}: {text}" for text in in_the_open(variables))
+
+
+def function_may_log(template: Template) -> Problems:
+    """Without it a failed invocation leaves no word."""
+    for function in template.of_type(TYPE):
+        role = template.target(function.get("Role"), "AWS::IAM::Role")
+        managed = " ".join(strings(listed(role.get("ManagedPolicyArns")))) if role else ""
+        if (
+            role is None
+            or any(name in managed for name in LOGGING)
+            or "${" in managed.rpartition("/")[2]
+        ):
+            continue
+        said = {a.lower() for s in allowed_to(template, role) for a in actions(s)}
+        if not said & {"logs:putlogevents", "logs:put*", "logs:*", "*"}:
+            yield f"{role.name}: {function.name} may not write its own log; attach AWSLambdaVPCAccessExecutionRole"
+
+
 def permission_source(template: Template) -> Problems:
     """Or any account's bucket, topic or rule may call it."""
     for permission in template.of_type("AWS::Lambda::Permission"):
@@ -144,10 +172,10 @@ def what_functions_write_is_read(template: Template) -> Problems:
             point = template.target(config.get("Arn"), "AWS::EFS::AccessPoint")
             if point and tasks and point.name not in mounted:
                 yield f"{function.name}: no task mounts {point.name}: nobody ships what it writes; add it to the collector"
-    if any(
-        truth(f.get("Environment", "Variables", "SIDECAR_LOGS")) for f in template.of_type(TYPE)
-    ):
-        yield "a function cannot run the sidecar; let a collector task read what it writes"
+    for function in template.of_type(TYPE):
+        told = function.get("Environment", "Variables", default={})
+        if any(name.startswith("SIDECAR_") for name in told):
+            yield f"{function.name}: a function cannot run the sidecar; let a collector task read what it writes"
 
 
 RULES = (
@@ -158,6 +186,8 @@ RULES = (
     one_function_an_access_point,
     function_log_group,
     provisioned_concurrency,
+    function_secrets,
+    function_may_log,
     permission_source,
     what_functions_write_is_read,
 )

@@ -78,7 +78,7 @@ def covers(rule: dict[str, Any], port: int) -> bool:
     return first is not None and first <= port <= (last if last is not None else first)
 
 
-def _mount_groups(template: Template) -> set[str]:
+def mount_groups(template: Template) -> set[str]:
     targets = template.of_type("AWS::EFS::MountTarget")
     return {
         name for target in targets for name in referred(target.get("SecurityGroups", default=[]))
@@ -87,7 +87,7 @@ def _mount_groups(template: Template) -> set[str]:
 
 def file_system_closed(template: Template) -> Problems:
     """Only tasks and functions come in, known by their groups; by port 2049 only."""
-    closed = _mount_groups(template)
+    closed = mount_groups(template)
     for resource, owner, rule in ingress(template):
         if owner not in closed:
             continue
@@ -105,7 +105,7 @@ def file_system_closed(template: Template) -> Problems:
 
 def file_system_reachable(template: Template) -> Problems:
     """A mount whose group is not let in hangs, and the task with it."""
-    closed = _mount_groups(template)
+    closed = mount_groups(template)
     if not closed:
         return
     allowed = {
@@ -122,6 +122,36 @@ def file_system_reachable(template: Template) -> Problems:
         names = {str(g).replace(".GroupId}", "}") for g in groups}
         if names and not wide and not names & by_id:
             yield f"{user.name}: none of its security groups may reach port {NFS} of the mount targets; let one in"
+
+
+def file_system_for_its_users(template: Template) -> Problems:
+    """A group that is let in and that nothing mounts from is a door left open."""
+    closed = mount_groups(template)
+    users = users_of_files(template)
+    within = {name for _, _, groups in users for name in referred(groups)}
+    hosts = template.of_type("AWS::EC2::Instance", "AWS::EC2::LaunchTemplate")
+    within |= {name for host in hosts for name in referred(host.properties)}
+    for resource, owner, rule in ingress(template):
+        source = template.target(rule.get("SourceSecurityGroupId"), GROUP)
+        if users and owner in closed and source and source.name not in within:
+            yield f"{resource.name}: lets {source.name} to the file system, and nothing that mounts it is in that group; remove it"
+
+
+def only_through_the_load_balancer(template: Template) -> Problems:
+    """Who calls a task's port past it calls past HTTPS, its health checks and its log."""
+    for service in template.of_type("AWS::ECS::Service"):
+        network = service.get("NetworkConfiguration", "AwsvpcConfiguration", default={})
+        groups = referred(listed(network.get("SecurityGroups")))
+        ports = {number(b.get("ContainerPort")) for b in listed(service.get("LoadBalancers"))}
+        for resource, owner, rule in ingress(template):
+            if owner not in groups or not any(covers(rule, int(p)) for p in ports if p):
+                continue
+            for key in ("CidrIp", "CidrIpv6"):
+                if rule.get(key) and rule[key] not in EVERYBODY:
+                    yield f"{resource.name}: lets {rule[key]} to {service.name} past its load balancer; name the load balancer's group"
+            first, last = number(rule.get("FromPort")), number(rule.get("ToPort"))
+            if first != last or str(rule.get("IpProtocol")) == "-1":
+                yield f"{resource.name}: opens more ports of {service.name} than the load balancer calls; name that one"
 
 
 def open_to_everybody(template: Template) -> Problems:
@@ -168,16 +198,32 @@ def endpoints(template: Template) -> Problems:
             continue
         if truth(endpoint.get("PrivateDnsEnabled", default=False)) is False:
             yield f"{endpoint.name}: set PrivateDnsEnabled to true, or nobody finds it by the service's name"
-        yield from _endpoint_lets_in(template, endpoint)
 
 
-def _endpoint_lets_in(template: Template, endpoint: Resource) -> Problems:
+def endpoints_let_in(template: Template) -> Problems:
+    """With a private name an endpoint is the only way to its service, a NAT beside it or not."""
+    for endpoint in template.of_type("AWS::EC2::VPCEndpoint"):
+        if endpoint.get("VpcEndpointType") == "Interface":
+            yield from _lets_in(template, endpoint)
+
+
+def _lets_in(template: Template, endpoint: Resource) -> Problems:
     groups = referred(endpoint.get("SecurityGroupIds", default=[]))
     rules = [rule for _, owner, rule in ingress(template) if owner in groups]
     if not groups:
         yield f"{endpoint.name}: name SecurityGroupIds that let the tasks in on port 443"
     elif not any(covers(rule, 443) for rule in rules) and groups & template.resources.keys():
         yield f"{endpoint.name}: its security groups let nobody in on port 443; let the tasks in"
+    elif groups <= template.resources.keys():
+        open_to = [rule for rule in rules if covers(rule, 443)]
+        if any(not rule.get("SourceSecurityGroupId") for rule in open_to):
+            return
+        allowed = referred([rule.get("SourceSecurityGroupId") for rule in open_to])
+        for service in template.of_type("AWS::ECS::Service"):
+            network = service.get("NetworkConfiguration", "AwsvpcConfiguration", default={})
+            own = referred(listed(network.get("SecurityGroups")))
+            if own and not own & allowed:
+                yield f"{endpoint.name}: its security groups do not let {service.name} in on port 443; let its group in"
 
 
 def _is_public(service: Resource) -> bool:
@@ -202,8 +248,11 @@ RULES = (
     mount_target_group,
     file_system_closed,
     file_system_reachable,
+    file_system_for_its_users,
+    only_through_the_load_balancer,
     open_to_everybody,
     vpc_names,
     endpoints,
+    endpoints_let_in,
     two_zones,
 )

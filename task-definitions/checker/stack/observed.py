@@ -1,7 +1,5 @@
-"""Log groups, metric filters, alarms, dashboards: would somebody hear of it?"""
+"""Log groups, metric filters, alarms: would somebody hear of it?"""
 
-import json
-import re
 from typing import Any
 
 from checker.finding import Problems
@@ -36,6 +34,45 @@ EFS_METRICS = {
     *("BurstCreditBalance", "ClientConnections", "DataReadIOBytes", "DataWriteIOBytes"),
     *("MetadataIOBytes", "MetadataReadIOBytes", "MetadataWriteIOBytes", "MeteredIOBytes"),
     *("PercentIOLimit", "PermittedThroughput", "StorageBytes", "TotalIOBytes", "TimeSinceLastSync"),
+}
+# The two services' own pages of metrics; Lambda's of event sources and Container Insights' left out.
+KNOWN_METRICS = {
+    "AWS/Lambda": (
+        *(
+            "Invocations",
+            "Errors",
+            "Throttles",
+            "Duration",
+            "ConcurrentExecutions",
+            "AsyncEventAge",
+        ),
+        *("AsyncEventsReceived", "AsyncEventsDropped", "DeadLetterErrors", "IteratorAge"),
+        *("DestinationDeliveryFailures", "PostRuntimeExtensionsDuration", "OffsetLag"),
+        *(
+            "UnreservedConcurrentExecutions",
+            "ClaimedAccountConcurrency",
+            "RecursiveInvocationsDropped",
+        ),
+        *("ProvisionedConcurrencyInvocations", "ProvisionedConcurrencySpilloverInvocations"),
+        *("ProvisionedConcurrencyUtilization", "ProvisionedConcurrentExecutions"),
+    ),
+    "AWS/ECS": (
+        *("CPUUtilization", "MemoryUtilization", "CPUReservation", "MemoryReservation"),
+        *(
+            "EBSFilesystemUtilization",
+            "GPUReservation",
+            "ActiveConnectionCount",
+            "NewConnectionCount",
+        ),
+        *("ProcessedBytes", "RequestCount", "RequestCountPerTarget", "TargetResponseTime"),
+        *("GrpcRequestCount", "HTTPCode_Target_2XX_Count", "HTTPCode_Target_3XX_Count"),
+        *(
+            "HTTPCode_Target_4XX_Count",
+            "HTTPCode_Target_5XX_Count",
+            "ClientTLSNegotiationErrorCount",
+        ),
+        *("TargetTLSNegotiationErrorCount",),
+    ),
 }
 STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 
@@ -72,6 +109,14 @@ def _filters(template: Template) -> list[tuple[Resource, dict[str, Any]]]:
     ]
 
 
+def made_metrics(template: Template) -> set[tuple[str, str]]:
+    """(namespace, name) of every metric that a filter makes."""
+    return {
+        (str(change.get("MetricNamespace")), str(change.get("MetricName")))
+        for _, change in _filters(template)
+    }
+
+
 def metric_filters(template: Template) -> Problems:
     """A filter on what is never printed makes a metric that never comes."""
     printing = {
@@ -88,6 +133,8 @@ def metric_filters(template: Template) -> Problems:
             continue
         if PROGRESS not in pattern:
             yield f"{each.name}: the sidecar's periodic line is the event {PROGRESS}; name it in FilterPattern"
+        if value.startswith("$.") and not pattern.lstrip().startswith("{"):
+            yield f'{each.name}: {value} is to be had by a JSON pattern only, {{ $.event = "{PROGRESS}" }}'
         if value.startswith("$.") and value[2:] not in PROGRESS_KEYS:
             yield f"{each.name}: {PROGRESS} has no {value[2:]}; its keys are {', '.join(PROGRESS_KEYS)}"
         if printing and str(each.get("LogGroupName")) not in printing:
@@ -112,10 +159,7 @@ def _metrics(alarm: Resource) -> list[tuple[str, str, str]]:
 
 def alarms(template: Template) -> Problems:
     """Each reads a metric that exists, says what silence means, and tells somebody."""
-    made = {
-        (str(change.get("MetricNamespace")), str(change.get("MetricName")))
-        for _, change in _filters(template)
-    }
+    made = made_metrics(template)
     for alarm in template.of_type("AWS::CloudWatch::Alarm"):
         missing = alarm.get("TreatMissingData")
         if missing is None:
@@ -128,6 +172,8 @@ def alarms(template: Template) -> Problems:
         for namespace, name, _ in read:
             if namespace == "AWS/EFS" and name not in EFS_METRICS:
                 yield f"{alarm.name}: AWS/EFS has no metric {name}; it has {', '.join(sorted(EFS_METRICS))}"
+            elif name not in KNOWN_METRICS.get(namespace, (name,)):
+                yield f"{alarm.name}: {namespace} has no metric {name}; it has {', '.join(KNOWN_METRICS[namespace])}"
             elif not namespace.startswith("AWS/") and (namespace, name) not in made:
                 yield f"{alarm.name}: nothing makes {namespace} {name}: correct it, or add the MetricFilter"
         if "AlarmActions" not in (
@@ -151,7 +197,12 @@ def _evaluation(alarm: Resource) -> Problems:
         yield f"{alarm.name}: Threshold is missing"
     below = str(alarm.get("ComparisonOperator")).startswith("LessThan")
     for _, name, statistic in _metrics(alarm):
-        if name.lower().startswith("backlogage") and statistic in ("Minimum", "SampleCount", "Sum"):
+        if name.lower().startswith("backlogage") and statistic in (
+            "Average",
+            "Minimum",
+            "SampleCount",
+            "Sum",
+        ):
             yield f"{alarm.name}: the age of the backlog is a Maximum, not a {statistic}"
         if name.lower().startswith(("backlogage", "rejected")) and below:
             yield f"{alarm.name}: alarms when {name} is low; turn ComparisonOperator round"
@@ -164,7 +215,10 @@ def _evaluation(alarm: Resource) -> Problems:
 
 def _dimensions(template: Template, alarm: Resource) -> Problems:
     """Most AWS metrics exist by resource only."""
-    for namespace, dimension in (("AWS/EFS", "FileSystemId"), ("AWS/Lambda", "FunctionName")):
+    for namespace, dimension, kind in (
+        ("AWS/EFS", "FileSystemId", "AWS::EFS::FileSystem"),
+        ("AWS/Lambda", "FunctionName", "AWS::Lambda::Function"),
+    ):
         stats = [
             (query.get("MetricStat") or {}).get("Metric") or {}
             for query in listed(alarm.get("Metrics"))
@@ -174,6 +228,19 @@ def _dimensions(template: Template, alarm: Resource) -> Problems:
             names = [str(each.get("Name")) for each in listed(metric.get("Dimensions"))]
             if metric.get("Namespace") == namespace and dimension not in names:
                 yield f"{alarm.name}: {namespace} {metric.get('MetricName')} is known by {dimension} only; add the dimension"
+            if metric.get("Namespace") != namespace:
+                continue
+            values = [
+                str(e.get("Value"))
+                for e in listed(metric.get("Dimensions"))
+                if e.get("Name") == dimension
+            ]
+            for value in values:
+                made = template.of_type(kind)
+                if made and is_known(value) and value not in {str(r.get(dimension)) for r in made}:
+                    yield f"{alarm.name}: {dimension} {value} is none of the template's ({', '.join(r.name for r in made)}); Ref one"
+                elif value.endswith(".Arn}"):
+                    yield f"{alarm.name}: {dimension} takes an id or name (Ref), not the ARN {value}"
 
 
 def alarms_there(template: Template) -> Problems:
@@ -202,17 +269,35 @@ def alarms_there(template: Template) -> Problems:
             yield f"no alarm reads {namespace} {name}; add one"
 
 
-def dashboards(template: Template) -> Problems:
-    """A body that is no JSON fails at the very end of a deployment."""
-    for board in template.of_type("AWS::CloudWatch::Dashboard"):
-        body = re.sub(r"\$\{[^}]*\}", "x", str(board.get("DashboardBody", default="")))
-        try:
-            widgets = json.loads(body)
-        except ValueError as error:
-            yield f"{board.name}: DashboardBody is not JSON: {error}"
-            continue
-        if not isinstance(widgets, dict) or not isinstance(widgets.get("widgets"), list):
-            yield f"{board.name}: DashboardBody has no list of widgets"
+def silence(template: Template) -> Problems:
+    """A sidecar that has died says nothing: somebody must take silence for an alarm."""
+    made = made_metrics(template)
+    watching = [
+        alarm
+        for alarm in template.of_type("AWS::CloudWatch::Alarm")
+        if alarm.get("TreatMissingData") == "breaching"
+    ]
+    heard = {space for alarm in watching for space, _, _ in _metrics(alarm)}
+    aged = {
+        str(change.get("MetricNamespace"))
+        for _, change in _filters(template)
+        if change.get("MetricValue") == f"$.{ALARMED[0]}"
+    }
+    for space in sorted(aged - heard):
+        names = sorted(name for each, name in made if each == space)
+        yield f"no alarm on {space} ({', '.join(names)}) has TreatMissingData breaching: nobody hears of a sidecar that is silent"
+
+
+def log_group_class(template: Template) -> Problems:
+    """Metric filters are for STANDARD, and nothing may be put into DELIVERY."""
+    for each in template.of_type("AWS::Logs::MetricFilter"):
+        group = template.target(each.get("LogGroupName"), "AWS::Logs::LogGroup")
+        kind = group.get("LogGroupClass", default="STANDARD") if group else "STANDARD"
+        if group and is_known(kind) and kind != "STANDARD":
+            yield f"{each.name}: {group.name} is of the class {kind}, which has no metric filters; make it STANDARD"
+    for group in template.of_type("AWS::Logs::LogGroup"):
+        if group.get("LogGroupClass") == "DELIVERY":
+            yield f"{group.name}: LogGroupClass DELIVERY takes no log events; make it STANDARD"
 
 
 RULES = (
@@ -221,5 +306,6 @@ RULES = (
     metric_filters,
     alarms,
     alarms_there,
-    dashboards,
+    silence,
+    log_group_class,
 )

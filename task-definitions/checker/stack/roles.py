@@ -6,14 +6,17 @@ from typing import Any
 
 from checker.finding import Finding, Problems, ask
 from checker.policy import RULES as POLICY_RULES
-from checker.policy import Policy, access_points, actions, mounts_files
+from checker.policy import Policy, Statement, access_points, actions, mounts_files
 from checker.template import Resource, Template
-from checker.values import listed, strings
+from checker.values import listed, referred, strings
 
 TYPE = "AWS::IAM::Role"
 BROAD = ("AdministratorAccess", "PowerUserAccess", "IAMFullAccess")
+# They know no access point.
+ANY_MOUNT = "AmazonElasticFileSystemClient"
 EXECUTION = "service-role/AmazonECSTaskExecutionRolePolicy"
 IN_VPC = ("service-role/AWSLambdaVPCAccessExecutionRole", "AWSLambdaENIManagementAccess")
+ASKING = "logs:GetLogEvents"
 SHIPPING = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
@@ -44,8 +47,16 @@ def broad_managed_policies(template: Template) -> Problems:
     for role in template.of_type(TYPE):
         for arn in strings(listed(role.get("ManagedPolicyArns"))):
             name = arn.rpartition("/")[2]
-            if name in BROAD or name.endswith("FullAccess"):
+            if name in BROAD or name.endswith("FullAccess") or name.startswith(ANY_MOUNT):
                 yield f"{role.name}: {name} allows more than is needed; write what it needs"
+
+
+def task_role_is_the_program_s(template: Template) -> Problems:
+    """The execution role's policy reads every image and writes to every group."""
+    for task in template.of_type("AWS::ECS::TaskDefinition"):
+        role = template.target(task.get("TaskRoleArn"), TYPE)
+        if role and EXECUTION in managed_of(role):
+            yield f"{role.name}: is {task.name}'s task role, and has the execution role's policy; take it away"
 
 
 def allowed_to(template: Template, role: Resource) -> list[dict[str, Any]]:
@@ -63,7 +74,7 @@ def allowed_to(template: Template, role: Resource) -> list[dict[str, Any]]:
     return [s for document in documents for s in Policy(document).allowing]  # type: ignore[misc]
 
 
-def _may(allowed: list[dict[str, Any]], action: str) -> bool:
+def may(allowed: list[dict[str, Any]], action: str) -> bool:
     return any(
         fnmatch.fnmatch(action.lower(), each.lower())
         for statement in allowed
@@ -71,7 +82,7 @@ def _may(allowed: list[dict[str, Any]], action: str) -> bool:
     )
 
 
-def _managed(role: Resource) -> str:
+def managed_of(role: Resource) -> str:
     return " ".join(strings(listed(role.get("ManagedPolicyArns"))))
 
 
@@ -102,7 +113,7 @@ def task_may_ship(template: Template) -> Problems:
             s.startswith("SIDECAR_") for s in strings(task.get("ContainerDefinitions", default=[]))
         )
         for action in SHIPPING:
-            if ships and not _may(allowed, action) and not _managed(role):
+            if ships and not may(allowed, action) and not managed_of(role):
                 yield f"{role.name}: {task.name}'s sidecar needs {action} on its log groups; allow it"
         yield from _mounts(template, task, role, allowed)
 
@@ -135,12 +146,62 @@ def _may_mount(
     template: Template, allowed: list[dict[str, Any]], point: Resource, verb: str
 ) -> bool:
     for statement in allowed:
-        if not mounts_files(statement) or not _may([statement], f"elasticfilesystem:{verb}"):
+        if not mounts_files(statement) or not may([statement], f"elasticfilesystem:{verb}"):
+            continue
+        if not _is_of_its_file_system(template, statement, point):
             continue
         points = access_points(statement)
         if not points or any(template.target(each) == point or "*" in each for each in points):
             return True
     return False
+
+
+def _is_of_its_file_system(template: Template, statement: Statement, point: Resource) -> bool:
+    """Mounting is an action on the file system, and the access point its condition."""
+    system = str(point.get("FileSystemId"))
+    own = template.target(system, "AWS::EFS::FileSystem")
+    for resource in strings(listed(statement.get("Resource"))):
+        if "*" in resource.rpartition(":")[2] or system in resource:
+            return True
+        if own and own.name in referred(resource):
+            return True
+        names = {
+            n for n in referred(resource) if n != "AWS::Partition" and not n.startswith("AWS:")
+        }
+        if names and not names & template.resources.keys():
+            return True  # a parameter, an import: not known yet
+    return False
+
+
+def mounts_nothing_else(template: Template) -> Problems:
+    """An access point in a role that its task or function does not mount is another's files."""
+    users: dict[str, set[str]] = {}
+    for user in template.of_type("AWS::ECS::TaskDefinition", "AWS::Lambda::Function"):
+        role = template.target(user.get("TaskRoleArn") or user.get("Role"), TYPE)
+        if role:
+            mounted = [user.get("Volumes"), user.get("FileSystemConfigs")]
+            users.setdefault(role.name, set()).update(referred(mounted))
+    for name, mounted_names in users.items():
+        for statement in allowed_to(template, template.resources[name]):
+            if not mounts_files(statement):
+                continue
+            for each in access_points(statement):
+                point = template.target(each, "AWS::EFS::AccessPoint")
+                if point and each == f"${{{point.name}}}":
+                    yield f"{name}: AccessPointArn takes {point.name}'s ARN (GetAtt Arn), not its id (Ref)"
+                elif point and point.name not in mounted_names:
+                    yield f"{name}: may mount {point.name}, which none of its tasks and functions mounts; take it away"
+
+
+def task_may_ask(template: Template) -> Problems:
+    """Without it a batch of unknown fate is sent again, and may be there twice."""
+    for task in template.of_type("AWS::ECS::TaskDefinition"):
+        role = template.target(task.get("TaskRoleArn"), TYPE)
+        ships = any(
+            s.startswith("SIDECAR_") for s in strings(task.get("ContainerDefinitions", default=[]))
+        )
+        if role and ships and not managed_of(role) and not may(allowed_to(template, role), ASKING):
+            yield f"{role.name}: allow {ASKING} on its log groups: after a crash {task.name}'s sidecar asks what is there, or sends it again"
 
 
 def function_may_mount(template: Template) -> Problems:
@@ -149,8 +210,8 @@ def function_may_mount(template: Template) -> Problems:
         role = template.target(function.get("Role"), TYPE)
         if role is None:
             continue
-        allowed, managed = allowed_to(template, role), _managed(role)
-        in_vpc = any(name in managed for name in IN_VPC) or _may(
+        allowed, managed = allowed_to(template, role), managed_of(role)
+        in_vpc = any(name in managed for name in IN_VPC) or may(
             allowed, "ec2:CreateNetworkInterface"
         )
         if function.get("VpcConfig") and not in_vpc:
@@ -160,23 +221,6 @@ def function_may_mount(template: Template) -> Problems:
             for verb in ("ClientMount", "ClientWrite"):
                 if point and not _may_mount(template, allowed, point, verb):
                     yield f"{role.name}: {function.name} mounts {point.name}: allow elasticfilesystem:{verb} with that AccessPointArn"
-
-
-def execution_role_may_start(template: Template) -> Problems:
-    """Pull the image, write what the containers print."""
-    for task in template.of_type("AWS::ECS::TaskDefinition"):
-        role = template.target(task.get("ExecutionRoleArn"), TYPE)
-        if role is None or EXECUTION in _managed(role):
-            continue
-        allowed = allowed_to(template, role)
-        for action in (
-            "ecr:GetAuthorizationToken",
-            "ecr:BatchGetImage",
-            "ecr:GetDownloadUrlForLayer",
-            *SHIPPING,
-        ):
-            if not _may(allowed, action):
-                yield f"{role.name}: starts {task.name}, which needs {action}; allow it"
 
 
 def one_role_each(template: Template) -> Problems:
@@ -195,7 +239,9 @@ RULES = (
     broad_managed_policies,
     trusted_by_its_service,
     task_may_ship,
+    task_role_is_the_program_s,
+    mounts_nothing_else,
+    task_may_ask,
     function_may_mount,
-    execution_role_may_start,
     one_role_each,
 )

@@ -1,11 +1,19 @@
 """ECS services: deployments that overlap, go back by themselves, and can mount and be called."""
 
+import re
 from typing import Any
 
 from checker.finding import Problems
 from checker.template import Resource, Template
 from checker.values import is_known, listed, number, strings, truth
 
+ECS_SCALING = (
+    "ECSServiceAverageCPUUtilization",
+    "ECSServiceAverageMemoryUtilization",
+    "ALBRequestCountPerTarget",
+)
+# ELB security policies that end at TLS 1.2, by a part of their names.
+MODERN_TLS = ("TLS13-1-2", "TLS13-1-3", "TLS-1-2", "FS-1-2")
 TYPE = "AWS::ECS::Service"
 TASK = "AWS::ECS::TaskDefinition"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
@@ -15,7 +23,11 @@ def circuit_breaker(template: Template) -> Problems:
     """A deployment whose tasks never become healthy goes on for ever otherwise."""
     for service in template.of_type(TYPE):
         breaker = service.get("DeploymentConfiguration", "DeploymentCircuitBreaker", default={})
-        if truth(breaker.get("Enable")) is not True:
+        controller = service.get("DeploymentController", "Type", default="ECS")
+        if is_known(controller) and controller != "ECS":
+            if truth(breaker.get("Enable")) is True:
+                yield f"{service.name}: the circuit breaker is for the DeploymentController ECS, not {controller}; keep one"
+        elif truth(breaker.get("Enable")) is not True:
             yield f"{service.name}: enable DeploymentConfiguration.DeploymentCircuitBreaker"
         elif truth(breaker.get("Rollback")) is not True:
             yield f"{service.name}: set DeploymentCircuitBreaker.Rollback to true"
@@ -166,6 +178,26 @@ def plain_http(template: Template) -> Problems:
                 yield f"{listener.name}: serves the internet in HTTP; redirect to HTTPS"
 
 
+def tls_policy(template: Template) -> Problems:
+    """A listener's default policy still speaks TLS 1.0."""
+    for listener in template.of_type("AWS::ElasticLoadBalancingV2::Listener"):
+        policy = listener.get("SslPolicy")
+        if listener.get("Protocol") not in ("HTTPS", "TLS") or (policy and not is_known(policy)):
+            continue
+        if not policy or not any(part in str(policy) for part in MODERN_TLS):
+            yield f"{listener.name}: SslPolicy {policy or 'left out'} takes TLS 1.0; make it ELBSecurityPolicy-TLS13-1-2-2021-06"
+
+
+def target_health(template: Template) -> Problems:
+    """What is asked must be able to say no."""
+    for group in template.of_type(TARGET_GROUP):
+        codes = str(group.get("Matcher", "HttpCode", default="200"))
+        for low, high in re.findall(r"(\d{3})(?:-(\d{3}))?", codes):
+            if int(high or low) >= 500 or int(low) <= 404 <= int(high or low):
+                yield f"{group.name}: Matcher {codes} calls an app that fails healthy; make it 200"
+                break
+
+
 def exec_and_read_only(template: Template) -> Problems:
     """ECS Exec writes into the container's root."""
     for service in template.of_type(TYPE):
@@ -200,7 +232,14 @@ def scaling(template: Template) -> Problems:
         service = template.target(target.get("ResourceId"), TYPE)
         if service:
             scaled.add(service.name)
-    for policy in policies:
+    for name in sorted(scaled):
+        if template.resources[name].get("DesiredCount") is not None:
+            yield f"{name}: leave DesiredCount out: each update of the stack would undo what scaling decided"
+
+
+def scaling_metric(template: Template) -> Problems:
+    """What a policy tracks is the service's, and its goal can be met."""
+    for policy in template.of_type("AWS::ApplicationAutoScaling::ScalingPolicy"):
         goal = policy.get("TargetTrackingScalingPolicyConfiguration", "TargetValue")
         metric = str(
             policy.get(
@@ -210,11 +249,22 @@ def scaling(template: Template) -> Problems:
             )
         )
         value = number(goal)
+        target = template.target(
+            policy.get("ScalingTargetId"), "AWS::ApplicationAutoScaling::ScalableTarget"
+        )
+        if (
+            target
+            and target.get("ServiceNamespace") == "ecs"
+            and metric not in ("", "None", *ECS_SCALING)
+        ):
+            yield f"{policy.name}: {metric} is no metric of a service; it has {', '.join(ECS_SCALING)}"
+        specification = policy.get(
+            "TargetTrackingScalingPolicyConfiguration", "PredefinedMetricSpecification", default={}
+        )
+        if metric == "ALBRequestCountPerTarget" and not specification.get("ResourceLabel"):
+            yield f"{policy.name}: ALBRequestCountPerTarget needs a ResourceLabel: which load balancer and target group"
         if "Utilization" in metric and value is not None and not 0 < value <= 90:
             yield f"{policy.name}: TargetValue {value:g} is a per cent; over 90 it scales too late, 0 never"
-    for name in sorted(scaled):
-        if template.resources[name].get("DesiredCount") is not None:
-            yield f"{name}: leave DesiredCount out: each update of the stack would undo what scaling decided"
 
 
 def somebody_runs(template: Template) -> Problems:
@@ -233,7 +283,10 @@ RULES = (
     service_fits_its_task,
     load_balanced,
     plain_http,
+    tls_policy,
+    target_health,
     exec_and_read_only,
     scaling,
+    scaling_metric,
     somebody_runs,
 )

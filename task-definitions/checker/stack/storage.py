@@ -1,7 +1,7 @@
 """Buckets for large artifacts."""
 
 from checker.finding import Problems
-from checker.policy import Policy, conditions
+from checker.policy import Policy, actions, conditions, everybody
 from checker.template import Template
 from checker.values import truth
 
@@ -12,6 +12,8 @@ BLOCKS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictP
 def bucket_private(template: Template) -> Problems:
     """Security Hub, S3.8."""
     for bucket in template.of_type(TYPE):
+        if str(bucket.get("AccessControl")).startswith("Public"):
+            yield f"{bucket.name}: remove AccessControl {bucket.get('AccessControl')}"
         blocked = bucket.get("PublicAccessBlockConfiguration", default={})
         for key in BLOCKS:
             if truth(blocked.get(key)) is not True:
@@ -30,10 +32,19 @@ def bucket_encrypted(template: Template) -> Problems:
         ]
         denied = any(
             statement.get("Effect") == "Deny"
-            and ("bool", "aws:securetransport") in [c[:2] for c in conditions(statement)]
+            and everybody(statement)
+            and {"*", "s3:*"} & set(actions(statement))
+            and [
+                (op, key, [str(v).lower() for v in values])
+                for op, key, values in conditions(statement)
+            ]
+            == [("bool", "aws:securetransport", ["false"])]
             for policy in policies
             for statement in policy.statements
         )
+        for statement in (s for policy in policies for s in policy.allowing):
+            if everybody(statement) and not statement.get("Condition"):
+                yield f"{bucket.name}: its BucketPolicy allows everybody {', '.join(actions(statement))}; name the roles"
         if not denied:
             yield f"{bucket.name}: give it a BucketPolicy that denies aws:SecureTransport false"
 

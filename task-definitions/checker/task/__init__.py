@@ -1,6 +1,16 @@
 """Rules for task definitions: each catches one way to be accepted by ECS and fail later."""
 
-from checker.task import containers, logging, order, reach, security, sidecar, sizes, volumes
+from checker.task import (
+    containers,
+    listening,
+    logging,
+    order,
+    reach,
+    security,
+    sidecar,
+    sizes,
+    volumes,
+)
 
 RULES = (
     *sizes.RULES,
@@ -9,6 +19,7 @@ RULES = (
     *sidecar.RULES,
     *order.RULES,
     *reach.RULES,
+    *listening.RULES,
     *logging.RULES,
     *security.RULES,
 )

@@ -121,11 +121,20 @@ def dependency_circle(task: Task) -> Problems:
 
 
 def stop_timeouts(task: Task) -> Problems:
-    """Fargate's bounds."""
+    """Fargate's bounds, for the start as for the stop."""
     least, greatest = STOP_TIMEOUT
     for container in task.containers:
         if task.for_fargate and _outside(container.get("stopTimeout"), STOP_TIMEOUT):
             yield f"{container['name']}: stopTimeout is {least} to {greatest} s on Fargate"
+        start, check = container.get("startTimeout"), container.get("healthCheck") or {}
+        if task.for_fargate and _outside(start, STOP_TIMEOUT):
+            yield f"{container['name']}: startTimeout is {least} to {greatest} s on Fargate"
+        if (
+            check
+            and isinstance(start, int)
+            and start <= check.get("interval", HEALTH_DEFAULTS["interval"])
+        ):
+            yield f"{container['name']}: startTimeout {start} is over before its first health check; raise it or leave it out"
 
 
 def restart_policies(task: Task) -> Problems:

@@ -1,7 +1,7 @@
 """What the containers print themselves, and where it goes."""
 
 from checker.finding import Problems
-from checker.task.view import Task, environment, is_sidecar
+from checker.task.view import Definition, Task, environment, is_sidecar
 from checker.values import is_known
 
 AWSLOGS_OPTIONS = ("awslogs-group", "awslogs-region", "awslogs-stream-prefix")
@@ -59,6 +59,9 @@ def log_drivers(task: Task) -> Problems:
         )
         if task.for_fargate and is_known(driver) and driver not in FARGATE_DRIVERS:
             yield f"{name}: logDriver {driver} is not to be had on Fargate; it has {', '.join(FARGATE_DRIVERS)}"
+        routers = [each for each in task.containers if each.get("firelensConfiguration")]
+        if driver == "awsfirelens" and not routers:
+            yield f"{name}: awsfirelens needs a container with a firelensConfiguration; add it, or use awslogs"
         for option in options:
             if driver == "awslogs" and option not in KNOWN_OPTIONS:
                 yield f"{name}: awslogs knows no option {option}; it has {', '.join(KNOWN_OPTIONS)}"
@@ -69,13 +72,25 @@ def groups_apart(task: Task) -> Problems:
     for container in task.sidecars:
         options = (container.get("logConfiguration") or {}).get("options") or {}
         variables = environment(container)
-        if options.get("awslogs-group") and options["awslogs-group"] == variables.get(
-            "SIDECAR_LOG_GROUP"
-        ):
-            yield f"{container['name']}: prints into the group it ships to; give awslogs-group another name"
+        group = variables.get("SIDECAR_LOG_GROUP")
+        for each in task.containers:
+            if group and _options(each).get("awslogs-group") == group:
+                yield (
+                    f"{each['name']}: prints into the group that {container['name']} ships to; give"
+                    " awslogs-group another name"
+                )
         here, there = variables.get("AWS_REGION"), options.get("awslogs-region")
         if is_known(here) and is_known(there) and here != there:
             yield f"{container['name']}: AWS_REGION is {here} and awslogs-region {there}; make them one"
+    regions = {_options(each).get("awslogs-region") for each in task.containers} - {None}
+    if len(regions) > 1 and all(map(is_known, regions)):
+        names = " and ".join(sorted(map(str, regions)))
+        yield f"the containers' awslogs-region are {names}; make them one"
+
+
+def _options(container: Definition) -> dict[str, str]:
+    logging = container.get("logConfiguration") or {}
+    return (logging.get("options") or {}) if logging.get("logDriver") == "awslogs" else {}
 
 
 RULES = (printed_lines_are_kept, awslogs, log_drivers, groups_apart)

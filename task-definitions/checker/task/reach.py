@@ -76,6 +76,9 @@ def sidecar_process(task: Task) -> Problems:
         words = [*listed(container.get("entryPoint")), *listed(container.get("command"))]
         if words and words[0] in SHELLS and not str(words[-1]).lstrip().startswith("exec "):
             yield f"{container['name']}: runs in a shell, which swallows SIGTERM; name the program, or begin with exec"
+        command = listed(container.get("command"))
+        if command and not container.get("entryPoint") and not {"run", *SHELLS} & set(command):
+            yield f"{container['name']}: its command is {command[0]!r}, and what ships is `run`; begin with it"
 
 
 def sidecar_restarts(task: Task) -> Problems:

@@ -1,13 +1,40 @@
 """What a security review asks of a container."""
 
 import re
+from collections.abc import Mapping
 
 from checker.finding import Problems
-from checker.task.view import Task, environment
-from checker.values import is_known
+from checker.task.view import Task, environment, mounts
+from checker.values import is_known, listed
 
 AWS_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
-SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|API_?KEY|(?<![A-Z])TOKEN(?![A-Z])|PRIVATE_KEY", re.I)
+SECRET = re.compile(
+    r"PASSWORD|PASSWD|_PWD\b|(?<![A-Z])PASS(?![A-Z])|SECRET|CREDENTIAL|(API|ACCESS|PRIVATE|AUTH)_?KEY"
+    r"|(?<![A-Z])TOKEN(?![A-Z])",
+    re.I,
+)
+# Where the secret is, or how long it lives, is none.
+NO_SECRET = re.compile(
+    r"_(ARN|FILE|PATH|DIR|NAME|URL|URI|ID|TTL|SECONDS|MINUTES|LENGTH|ENABLED)$", re.I
+)
+# An access key's id, a password within an address, the head of a private key.
+SECRET_VALUE = re.compile(
+    r"\b(AKIA|ASIA)[A-Z0-9]{16}\b|://[^/\s:@]*:[^/\s:@]+@|-----BEGIN [A-Z ]*PRIVATE KEY"
+)
+SECRET_WORD = re.compile(r"--?[\w-]*(password|passwd|secret|token|api-?key)=(?!\$)\S+", re.I)
+MOVING_TAGS = (
+    "latest",
+    "stable",
+    "main",
+    "master",
+    "develop",
+    "dev",
+    "staging",
+    "prod",
+    "production",
+    "edge",
+    "nightly",
+)
 ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 
 
@@ -18,6 +45,19 @@ def read_only_root(task: Task) -> Problems:
             yield (
                 f"{container['name']}: set readonlyRootFilesystem to true; what it must write goes"
                 " to a volume or a tmpfs"
+            )
+
+
+def room_beside_the_root(task: Task) -> Problems:
+    """Few programs start with no place for a temporary file, a socket or their process id."""
+    for container in task.others:
+        linux = container.get("linuxParameters") or {}
+        own = [m for m in mounts(container) if m.get("sourceVolume") not in task.efs_volumes]
+        writable = linux.get("tmpfs") or [m for m in own if not m.get("readOnly")]
+        if container.get("readonlyRootFilesystem") and not writable:
+            yield (
+                f"{container['name']}: its root is read-only and it has nothing to write to but EFS;"
+                " add a tmpfs at /tmp"
             )
 
 
@@ -63,11 +103,24 @@ def host_directories(task: Task) -> Problems:
 def secrets_in_the_open(task: Task) -> Problems:
     """Security Hub, ECS.8: whoever may describe the task definition reads its environment."""
     for container in task.containers:
-        for name in environment(container):
-            if name in AWS_KEYS:
-                yield f"{container['name']}: remove {name}; the task role gives credentials"
-            elif SECRET.search(name):
-                yield f"{container['name']}: {name} stands in the open; move it to `secrets`"
+        yield from (f"{container['name']}: {text}" for text in in_the_open(environment(container)))
+        words = [*listed(container.get("entryPoint")), *listed(container.get("command"))]
+        for word in map(str, words):
+            if SECRET_WORD.search(word) or SECRET_VALUE.search(word):
+                yield f"{container['name']}: its command holds a secret, {word.partition('=')[0]}; move it to `secrets`"
+
+
+def in_the_open(variables: Mapping[str, str]) -> Problems:
+    """What should be no plain variable; of a function too."""
+    for name, value in variables.items():
+        if name in AWS_KEYS:
+            yield f"remove {name}; the role gives credentials"
+        elif name == "AWS_PROFILE":
+            yield f"remove {name}: there is no file of profiles; the role gives credentials"
+        elif (SECRET.search(name) and not NO_SECRET.search(name)) or SECRET_VALUE.search(value):
+            yield f"{name} stands in the open; move it to a secret"
+        elif name.startswith("AWS_ENDPOINT_URL") and value.startswith("http://"):
+            yield f"{name} is {value}, a stand-in for AWS; remove it"
 
 
 def secrets_need_an_execution_role(task: Task) -> Problems:
@@ -85,9 +138,9 @@ def a_moving_image(task: Task) -> Problems:
         if "@sha256:" in image or (not is_known(last) and ":" in last.replace("::", "")):
             continue
         tag = last.partition(":")[2]
-        if is_known(last) and tag in ("", "latest"):
+        if is_known(last) and (not tag or tag in MOVING_TAGS):
             yield (
-                f"{container['name']}: image {image} has {'no tag' if not tag else 'the tag latest'};"
+                f"{container['name']}: image {image} has {f'the tag {tag}' if tag else 'no tag'};"
                 " name one that never moves, or nothing can be rolled back"
             )
 
@@ -104,10 +157,18 @@ def roles(task: Task) -> Problems:
     for key, value in (("taskRoleArn", task_role), ("executionRoleArn", execution_role)):
         if is_known(value) and not ROLE.fullmatch(str(value)):
             yield f"{key} {value!r} is no role's ARN, arn:aws:iam::123456789012:role/NAME"
+    accounts = {
+        str(r).split(":")[4]
+        for r in (task_role, execution_role)
+        if is_known(r) and str(r).count(":") > 4
+    }
+    if len(accounts) > 1:
+        yield f"the two roles are of accounts {' and '.join(sorted(accounts))}; both must be the task's own"
 
 
 RULES = (
     read_only_root,
+    room_beside_the_root,
     no_root,
     capabilities,
     host_namespaces,

@@ -52,6 +52,14 @@ def sidecar_variables(task: Task) -> Problems:
                 yield f"{container['name']}: the sidecar knows no {name}; {hint}"
 
 
+def sidecar_name(task: Task) -> Problems:
+    """Tasks of one name take each other for dead ones, and write to each other's streams."""
+    for container in task.sidecars:
+        name = environment(container).get("SIDECAR_TASK")
+        if name and is_known(name):
+            yield f"{container['name']}: SIDECAR_TASK {name} is every task's name; leave it out: ECS tells it the task's own"
+
+
 def sidecar_has_work(task: Task) -> Problems:
     """Without a path and a group it ends with status 2."""
     for container in task.sidecars:
@@ -75,6 +83,8 @@ def sidecar_paths(task: Task) -> Problems:
             within = any(lies_in(str(m.get("containerPath")), fixed) for m in mounts(container))
             if not glob.startswith("/"):
                 yield f"{container['name']}: {name} {glob!r} must begin with /"
+            elif re.search(r"[;:]\s*/", glob):
+                yield f"{container['name']}: {name} {glob!r} is one glob; part several with a comma"
             elif not within and mount_of(container, fixed) is None:
                 yield (
                     f"{container['name']}: {name} {glob!r} lies in none of its mounts; mount the"
@@ -158,6 +168,7 @@ def one_reader(task: Task) -> Problems:
 
 RULES = (
     sidecar_variables,
+    sidecar_name,
     sidecar_has_work,
     sidecar_paths,
     sidecar_state,

@@ -21,7 +21,15 @@ FARGATE_SIZES = {
 EPHEMERAL_STORAGE = (21, 200)
 # API reference, ContainerDefinition, LinuxParameters, Ulimit and KernelCapabilities: not on
 # Fargate, or not with awsvpc, which Fargate always is.
-NOT_ON_FARGATE = ("dockerSecurityOptions", "extraHosts", "links", "hostname", "dnsServers")
+NOT_ON_FARGATE = (
+    "disableNetworking",
+    "dockerSecurityOptions",
+    "extraHosts",
+    "links",
+    "hostname",
+    "dnsServers",
+)
+NOT_WITH_AWSVPC = ("disableNetworking", "extraHosts", "links", "hostname", "dnsServers")
 NOT_ON_FARGATE_LINUX = ("devices", "sharedMemorySize", "maxSwap", "swappiness")
 
 
@@ -43,6 +51,16 @@ def network_mode(task: Task) -> Problems:
             f"networkMode is {task.get('networkMode', 'bridge, the default')}: make it awsvpc, so"
             " that security groups let this task to the file system and not every task of the host"
         )
+
+
+def not_with_awsvpc(task: Task) -> Problems:
+    """The task has one network interface of its own, and its containers share it."""
+    if task.get("networkMode") != "awsvpc" or task.for_fargate:
+        return  # Fargate's own rule names them
+    for container in task.containers:
+        for key in NOT_WITH_AWSVPC:
+            if container.get(key):
+                yield f"{container['name']}: {key} is not to be had with awsvpc; remove it"
 
 
 def fargate_size(task: Task) -> Problems:
@@ -118,6 +136,7 @@ def not_on_fargate(task: Task) -> Problems:
 RULES = (
     compatibility,
     network_mode,
+    not_with_awsvpc,
     fargate_size,
     container_shares,
     ephemeral_storage,
