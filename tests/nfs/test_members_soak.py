@@ -45,8 +45,11 @@ class Troubles:
         self._end(float("inf"))
 
     def _end(self, now: float) -> None:
-        for victim, (until, end) in list(self._ends.items()):
-            if until <= now:
+        # Hosts first: what was killed on one cannot start before it is back.
+        for victim, (until, end) in sorted(
+            self._ends.items(), key=lambda each: not isinstance(each[0], Host)
+        ):
+            if until <= now and not (isinstance(victim, HostSidecar) and victim.host in self._ends):
                 del self._ends[victim]
                 end()
 
@@ -68,7 +71,7 @@ class Troubles:
 
     def _cut_off(self) -> None:
         host = self._chance.choice(self._hosts)
-        if self._ends.keys() & {host, *(each for each in self._sidecars if each.host is host)}:
+        if host in self._ends:
             return
         networks = self._chance.choice((NETWORKS, *((network,) for network in NETWORKS)))
         host.cut(*networks)
