@@ -119,8 +119,20 @@ def test_m03_soak_each_line_is_shipped_once_whatever_happens(
     volume.wait_until_shipped()
     lines = sum(map(len, volume.written.values()))
     measured.append(f"soak with seed {seed}: {lines} lines, {dict(troubles.happened)}")
+    measured.append(f"unknown outcomes and what told them: {dict(resolutions(sidecars))}")
     assert volume.complaints() == []
     assert [sidecar.terminate() for sidecar in sidecars] == [0] * len(sidecars)
+
+
+def resolutions(sidecars: list[HostSidecar]) -> Counter[str]:
+    """By how it was found out, how many requests' outcomes were; and the doubles counted."""
+    found: Counter[str] = Counter()
+    for sidecar in sidecars:
+        for line in sidecar.log(all_runs=True):
+            if line["event"] == "outcome_resolved":
+                found[line["why"]] += 1
+                found["possible_duplicates"] += line["possible_duplicates"]
+    return found
 
 
 def write(volume: Volume, host: Host, stream: str, chance: random.Random) -> None:
