@@ -31,6 +31,9 @@ RENEW_SECONDS: Final = 2.0
 # cut off sends a request of long ago when the link is back, though its process be dead, and it is
 # stored after others have found that it is not.
 FORGET: Final = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+# A process that is frozen closes nothing. So the kernel gives up by itself what the network did not
+# take for as long as a request may last.
+GIVE_UP: Final = (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
 
 
 class Client:
@@ -52,6 +55,7 @@ class Client:
     ) -> None:
         self._region = region
         self._role_arn = role_arn
+        self._longest_ms = round(1000 * (connect_seconds + read_seconds))
         self._config = Config(
             connect_timeout=connect_seconds,
             read_timeout=read_seconds,
@@ -123,7 +127,8 @@ class Client:
         session = open_session(self._region, self._role_arn)
         client = session.client("logs", config=self._config)
         # There is no setting for it; connections take these options when they are made.
-        cast(Any, client)._endpoint.http_session._socket_options.append(FORGET)
+        options = cast(Any, client)._endpoint.http_session._socket_options
+        options += [FORGET, (*GIVE_UP, self._longest_ms)]
         carrier.attach(client.meta.events)
         client.meta.events.register("before-send.cloudwatch-logs", self._note_sent)
         return client

@@ -67,7 +67,9 @@ def load(directory: Path, files: FileSystem = REAL) -> Loaded:
             " is not known and will be sent again"
         )
     for number in journals:
-        reader.take_journal(journal_name(number))
+        # Its header is durable before anything else is written, its snapshot included.
+        began = snapshot_name(number) in names
+        reader.take_journal(journal_name(number), began=began)
     if reader.newer and not reader.known:
         raise StateError(
             str(directory / reader.newer[0]),
@@ -114,14 +116,16 @@ class _Reader:
         self._loaded.ledger = ledger
         return True
 
-    def take_journal(self, name: str) -> None:
-        """Fold the journal's good lines in."""
+    def take_journal(self, name: str, *, began: bool) -> None:
+        """Fold the journal's good lines in; one that may not have begun need not have any."""
         content = self._read(name)
         if content is None:
             return
         *lines, rest = content.split(b"\n")
         if rest and b"\0" in rest:
             lines.append(rest)
+        if not (lines or began):
+            return
         bad: list[int] = []
         unknown = 0
         for number, line in enumerate(lines, start=1):

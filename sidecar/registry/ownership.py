@@ -30,6 +30,9 @@ FIRST_CHECK_SECONDS, LAST_CHECK_SECONDS = 1.0, 600.0
 LONGEST_RETRY_SECONDS = 5.0
 """Between attempts at what could not be claimed, at most."""
 
+UNSURE_SECONDS = 10.0
+"""For which a stream's other files wait where it is not known yet whose one of them is."""
+
 GIVE_UP_SECONDS = 10.0
 """Between removals of claims that nobody needs any more: each time costs an fsync first."""
 
@@ -106,6 +109,8 @@ class SharedOwnership:
         self._tasks: set[str] = set()
         self._inhabited: dict[str, bool] = {}
         self._inhabited_of = (-1, -1)
+        self._unsure_since: dict[tuple[str, str], float] = {}
+        """By stream, since when it is not known whose one of its files is."""
         self._given_up: set[Claim] = set()
         self._gave_up_at = 0.0
 
@@ -162,6 +167,7 @@ class SharedOwnership:
                 if not self.leaves(want.path.rpartition("/")[0], want.root)
             ]
             self._claim_all(mine)
+        self._keep_together(wanted, attempt, now)
         for each, made in zip(wanted, attempt, strict=True):
             if made.holder != self._own:
                 log.debug("stream_claimed_by_other", path=each.path, owner=made.holder)
@@ -283,6 +289,26 @@ class SharedOwnership:
             if attempt.holder != self._own:
                 return
             attempt.made.append(claim)
+
+    def _keep_together(
+        self, wanted: Sequence[Wanted], attempts: Sequence[_Attempt], now: float
+    ) -> None:
+        """Where it is not known yet whose one file of a stream is, the others of it wait as well:
+        it may be the oldest, and is to be read first. For a while: it may never be known."""
+        waiting = self._left.get(_NOBODY, _Left()).files.values()
+        unsure = {(each.group, each.stream) for each in waiting}
+        streams = [(each.group, each.stream) for each in wanted]
+        unsure.update(
+            stream for stream, made in zip(streams, attempts, strict=True) if made.holder == _NOBODY
+        )
+        for stream, made in zip(streams, attempts, strict=True):
+            if stream not in unsure:
+                self._unsure_since.pop(stream, None)
+            elif made.holder == self._own:
+                since = self._unsure_since.setdefault(stream, now)
+                if now - since < UNSURE_SECONDS:
+                    made.holder = _NOBODY
+                    self._given_up.update(made.made)
 
     def _settle(self, attempt: _Attempt, *, whole: bool) -> None:
         """Compare what the claims say with the ledgers, which were all read if `whole`."""

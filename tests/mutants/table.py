@@ -672,6 +672,13 @@ MUTANTS = (
         "tests/contracts/test_cloudwatch_faults.py",
     ),
     Mutant(
+        "M03",
+        "sidecar/delivery/client.py",
+        "[FORGET, (*GIVE_UP, self._longest_ms)]",
+        "[FORGET]",
+        f"{DELIVERING}/test_abandoned_requests.py",
+    ),
+    Mutant(
         "W08",
         "sidecar/delivery/delivery.py",
         "        if batch.count > 1:\n            self._record(Settled(batch.number, ()))",

@@ -13,6 +13,15 @@ from tests.support.cloudwatch import StrictCloudWatch
 
 TEST_SECONDS = 300
 
+SECONDS = {
+    "test_members_soak.py": 80,
+    "test_cut_in_traffic.py": 40,
+    "test_members.py": 30,
+    "test_verdict.py": 1,
+}
+"""About how long each test of a file takes."""
+SECONDS_OF_MOST = 11
+
 MEASURED = pytest.StashKey[list[str]]()
 
 
@@ -33,17 +42,26 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A lease, a grace and a reconnection take their time, on one slow processor.
 
-    Of what was asked for this guest keeps its share. Tests of one file take alike, so they are
-    dealt out in turn, the longest first.
+    Of what was asked for this guest keeps its share: each test, the longest first, is dealt to the
+    guest that has least to do.
     """
     minutes = config.getoption("soak_minutes")
-    for item in items:
-        item.add_marker(pytest.mark.timeout(TEST_SECONDS + 60.0 * minutes))
-    items.sort(key=lambda item: "soak" not in item.name)
     number, shares = map(int, config.getoption("share").split("/"))
-    kept = items[number - 1 :: shares]
+    busy = [0] * shares
+    kept = []
+    for item in sorted(items, key=_seconds, reverse=True):
+        item.add_marker(pytest.mark.timeout(TEST_SECONDS + 60.0 * minutes))
+        guest = busy.index(min(busy))
+        busy[guest] += _seconds(item)
+        if guest == number - 1:
+            kept.append(item)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def _seconds(item: pytest.Item) -> int:
+    """About how long it takes."""
+    return SECONDS.get(item.path.name, SECONDS_OF_MOST)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

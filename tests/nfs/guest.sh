@@ -9,7 +9,7 @@
 # folder for each state of what they are made from. Nothing else is written: the guest has the tree
 # and the checkout read-only, its volume in memory, and ends with the tests.
 #
-# GUESTS=2 at a time: each has one processor, and its tests mostly wait. LEASE=15 seconds of NFS lease
+# GUESTS=3 at a time: each has one processor, and its tests mostly wait. LEASE=15 seconds of NFS lease
 # and grace. SECONDS_AT_MOST=900: no test starts later; whatever hangs then ends with the guest, some
 # minutes after. PIP names the pip that fills the tree.
 set -euo pipefail
@@ -23,7 +23,7 @@ PACKAGES=mount,util-linux,kmod,iproute2,procps,nfs-kernel-server,nfs-common,netb
 KEEP_DAYS=14
 SECONDS_AT_MOST=${SECONDS_AT_MOST:-900}
 GUEST_SECONDS=$((SECONDS_AT_MOST + 360))
-GUESTS=${GUESTS:-2}
+GUESTS=${GUESTS:-3}
 PIP=${PIP:-.venv/bin/pip}
 NOTHING_COLLECTED=5 # of pytest's exit statuses
 

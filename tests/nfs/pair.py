@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tests.nfs import files
 from tests.nfs.hosts import Host, on_server
@@ -12,6 +13,11 @@ from tests.nfs.volume import HostSidecar, Volume, eventually
 
 WRITERS = 3
 """On each host."""
+
+SOON_SHOWN = {"delivery": {"reconcile_wait": "5s"}}
+"""Settings where this CloudWatch, which shows at once what it took, need not be asked for longer. A
+host that is cut off from it with requests on their way needs all of the default: they may arrive
+as late as that, and the lease is over sooner here than on EFS."""
 
 
 class Pair:
@@ -63,9 +69,9 @@ class Pair:
 
 
 @contextmanager
-def at_work(volume: Volume, a: Host, b: Host) -> Iterator[Pair]:
+def at_work(volume: Volume, a: Host, b: Host, **changes: Any) -> Iterator[Pair]:
     """Each knows the other, and each has delivered what its own app wrote."""
-    with volume.sidecar(a) as first, volume.sidecar(b) as second:
+    with volume.sidecar(a, **changes) as first, volume.sidecar(b, **changes) as second:
         pair = Pair(volume, first, second)
         for sidecar in (first, second):
             a.do(os.makedirs, volume.path(sidecar.task))

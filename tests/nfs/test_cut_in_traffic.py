@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.nfs.hosts import Host
-from tests.nfs.pair import at_work
+from tests.nfs.pair import SOON_SHOWN, at_work
 from tests.nfs.volume import Volume, eventually
 
 
@@ -14,7 +14,7 @@ def test_m03_what_a_host_delivered_just_before_it_was_cut_off_is_not_sent_again(
 
     Catches: believing that what no intent tells of was never sent.
     """
-    with at_work(volume, a, b) as pair:
+    with at_work(volume, a, b, **SOON_SHOWN) as pair:
         pair.write()
         volume.wait_until_shipped()
         a.cut("volume")

@@ -9,7 +9,7 @@ import time
 
 from tests.nfs import files
 from tests.nfs.hosts import Host
-from tests.nfs.pair import at_work
+from tests.nfs.pair import SOON_SHOWN, at_work
 from tests.nfs.volume import PATIENCE, Volume, eventually
 from tests.support.cloudwatch import StrictCloudWatch
 
@@ -36,7 +36,7 @@ def test_m02_the_other_host_finishes_what_a_killed_member_began(
 
     Catches: taking over a dead member's claims without its checkpoints.
     """
-    with at_work(volume, a, b) as pair:
+    with at_work(volume, a, b, **SOON_SHOWN) as pair:
         pair.write(rounds=3)
         pair.first.kill()
         pair.write(rounds=3)
@@ -67,7 +67,7 @@ def test_m02_files_of_a_dead_task_that_nobody_claimed_are_found(
 
     Catches: leaving a directory to a task that is dead.
     """
-    with at_work(volume, a, b) as pair:
+    with at_work(volume, a, b, **SOON_SHOWN) as pair:
         pair.first.freeze()
         volume.write(a, f"{pair.first.task}/last.log", 20)
         pair.first.kill()
@@ -129,7 +129,7 @@ def test_m03_a_member_without_the_volume_sends_nothing_it_no_longer_owns(
     CloudWatch takes everything from both.
     Catches: fencing that looks at the lock when a batch is made, and not when it is sent.
     """
-    with at_work(volume, a, b) as pair:
+    with at_work(volume, a, b, **SOON_SHOWN) as pair:
         eventually(pair.first_is_durable)
         cloudwatch.faults.add("throttle", operation="PutLogEvents")
         pair.write(rounds=3)
@@ -153,7 +153,7 @@ def test_m03_a_member_without_cloudwatch_loses_and_doubles_nothing(
 
     Catches: giving up a claim with a request under way.
     """
-    with at_work(volume, a, b) as pair:
+    with at_work(volume, a, b, **SOON_SHOWN) as pair:
         before = pair.second.delivered
         a.cut("cloudwatch")
         pair.write(rounds=3)

@@ -153,7 +153,12 @@ class Volume:
 
     def wait_until_shipped(self) -> None:
         """Until CloudWatch holds every line written so far."""
-        self.wait_until(lambda: not self.missing(), lambda: f"{self.missing().total()} missing")
+        written = sum(map(len, self.written.values()))
+        # Counted first: to compare them takes the guest's one processor from the sidecars.
+        self.wait_until(
+            lambda: self._cloudwatch.count() >= written and not self.missing(),
+            lambda: f"{self.missing().total()} missing",
+        )
 
     def wait_until(
         self, holds: Callable[[], bool], otherwise: Callable[[], str] = lambda: "not so"

@@ -85,11 +85,11 @@ class RunningSidecar:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def log(self) -> list[dict[str, Any]]:
-        """The log lines of the current run."""
+    def log(self, *, all_runs: bool = False) -> list[dict[str, Any]]:
+        """The log lines of the current run, or of those before it as well."""
         if not self.log_path.exists():
             return []
-        content = self.log_path.read_bytes()[self._log_start :]
+        content = self.log_path.read_bytes()[0 if all_runs else self._log_start :]
         lines = []
         for line in content.splitlines():
             try:

@@ -154,6 +154,7 @@ def test_c02_a_kill_at_any_call_leaves_a_checkpoint_between_synced_and_true(
 ) -> None:
     """Wherever the process dies, the volume knows all that was synced and nothing that was not.
 
+    Nor is anything of it taken for damaged: with that no unknown outcome could be reconciled.
     Would catch: removing older generations before the new snapshot was renamed into place.
     """
     total = calls_of_a_healthy_run(tmp_path / "healthy")
@@ -168,7 +169,7 @@ def test_c02_a_kill_at_any_call_leaves_a_checkpoint_between_synced_and_true(
         loaded = load(directory)
         record = loaded.ledger.sources[1]
         assert writer.durable <= record.acknowledged <= writer.ledger.sources[1].acknowledged
-        assert all("not a journal" in warning for warning in loaded.warnings)
+        assert loaded.warnings == []
 
 
 def test_c05_after_a_torn_write_the_next_one_starts_on_a_fresh_line(tmp_path: Path) -> None:
