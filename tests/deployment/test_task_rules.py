@@ -475,11 +475,6 @@ BROKEN: list[tuple[str, str, Breaking]] = [
         lambda d: variable(sidecar(d), "SIDECAR_LOGS", "/mnt/efs/a/*.log;/mnt/efs/b/*.log"),
     ),
     ("sidecar_process", "what ships", lambda d: sidecar(d).update(command=["status"])),
-    (
-        "room_beside_the_root",
-        "tmpfs at /tmp",
-        lambda d: app(d)["linuxParameters"].pop("tmpfs"),
-    ),
     ("secrets_in_the_open", "MYSQL_PWD", lambda d: variable(app(d), "MYSQL_PWD", "x")),
     ("secrets_in_the_open", "LICENCE", lambda d: variable(app(d), "LICENCE", "AKIA" + "A" * 16)),
     (

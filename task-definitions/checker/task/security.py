@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from checker.finding import Problems
-from checker.task.view import Task, environment, mounts
+from checker.task.view import Task, environment
 from checker.values import is_known, listed
 
 AWS_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
@@ -45,19 +45,6 @@ def read_only_root(task: Task) -> Problems:
             yield (
                 f"{container['name']}: set readonlyRootFilesystem to true; what it must write goes"
                 " to a volume or a tmpfs"
-            )
-
-
-def room_beside_the_root(task: Task) -> Problems:
-    """Few programs start with no place for a temporary file, a socket or their process id."""
-    for container in task.others:
-        linux = container.get("linuxParameters") or {}
-        own = [m for m in mounts(container) if m.get("sourceVolume") not in task.efs_volumes]
-        writable = linux.get("tmpfs") or [m for m in own if not m.get("readOnly")]
-        if container.get("readonlyRootFilesystem") and not writable:
-            yield (
-                f"{container['name']}: its root is read-only and it has nothing to write to but EFS;"
-                " add a tmpfs at /tmp"
             )
 
 
@@ -168,7 +155,6 @@ def roles(task: Task) -> Problems:
 
 RULES = (
     read_only_root,
-    room_beside_the_root,
     no_root,
     capabilities,
     host_namespaces,
