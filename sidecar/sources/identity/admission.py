@@ -115,6 +115,8 @@ class Admission:
         if candidate.archive is not None:
             live.archive, live.size = candidate.archive, max(live.position, candidate.size)
         if not live.leaving or candidate.size > live.position:
+            # Where it was deleted, this is a new file with the number of an empty one.
+            live.deleted = False
             self._lifecycle.revive(live, now)
 
     def _admit_unknown(

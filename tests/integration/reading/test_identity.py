@@ -175,6 +175,39 @@ def test_i03_inode_used_again(
             assert sidecar.messages("b.log") == lines("new", count)
 
 
+def test_i03_inode_of_an_empty_file_used_again(tmp_path: Path, logs: Path) -> None:
+    """An open file without a line is deleted and closed, and the next file under its name gets its
+    number before the old one is forgotten: the line in it is shipped once.
+
+    Catches: reading the new file as the old one, which is forgotten for being deleted, and then
+    once more as a new one.
+    """
+    log, kept = logs / "a.log", tmp_path / "kept"
+    append(log, [])
+    real_fstat = os.fstat
+    with Shipping(tmp_path, entry=ARRIVAL) as sidecar:
+        sidecar.pass_time(12)
+        # Behind a name nobody looks at, its number cannot become another file's.
+        os.link(log, kept)
+        log.unlink()
+        inode = kept.stat().st_ino
+
+        def unlinked(descriptor: int) -> os.stat_result:
+            seen = real_fstat(descriptor)
+            values = [*seen[:3], 0 if seen.st_ino == inode else seen.st_nlink, *seen[4:]]
+            return os.stat_result(values, {"st_mtime_ns": seen.st_mtime_ns})
+
+        with mock.patch("os.fstat", unlinked):
+            sidecar.pass_time(2)
+        kept.rename(log)
+        append(log, lines("new", 1))
+        sidecar.pass_time(12)
+        assert sidecar.messages("a.log") == lines("new", 1)
+        append(log, lines("newer", 1))
+        sidecar.settle()
+        assert sidecar.messages("a.log") == lines("new", 1) + lines("newer", 1)
+
+
 @pytest.mark.parametrize("down", [False, True])
 @pytest.mark.parametrize("first", [[], lines("old", 3)], ids=["empty", "read"])
 @pytest.mark.parametrize("count", [1, 60])
