@@ -163,6 +163,7 @@ class Intake:
             source = self.catalogue.sources.get(span.source)
             if source is not None:
                 source.held.discard(intent.batch)
+        readers = []
         for each in missing:
             source = self.catalogue.sources.get(each.source)
             if source is None:
@@ -170,10 +171,13 @@ class Intake:
             wanted = Again(source.record, *each[1:])
             reader = self.catalogue.read_again(source, wanted, now)
             if reader is not None:
-                if reader.queued:
-                    reader.queued = False
-                    self._ready.remove(reader)
-                self._give_turn(reader)
+                readers.append(reader)
+        # Each goes before all others: so the oldest file is the last to be put there.
+        for reader in sorted(readers, key=lambda each: (each.order, each.id), reverse=True):
+            if reader.queued:
+                reader.queued = False
+                self._ready.remove(reader)
+            self._give_turn(reader)
 
     def look_again(self, paths: Iterable[str], now: float) -> None:
         """Have the next scan report these names, which may be ours by now."""

@@ -588,6 +588,13 @@ MUTANTS = (
         f"{DELIVERING}/test_reconcile.py -k w10_while",
     ),
     Mutant(
+        "C02",
+        "sidecar/sources/intake.py",
+        "key=lambda each: (each.order, each.id), reverse=True)",
+        "key=lambda each: (each.order, each.id))",
+        f"{DELIVERING}/test_after_a_crash.py -k two_files",
+    ),
+    Mutant(
         "W06",
         "sidecar/delivery/sender.py",
         "if not isinstance(outcome, MissingTarget):",

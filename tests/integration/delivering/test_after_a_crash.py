@@ -109,6 +109,37 @@ def test_c02_what_is_read_once_more_comes_before_later_lines_of_its_time(tmp_pat
     assert destination.messages(GROUP, "a.log") == [f"{second} before", *lines]
 
 
+def test_c02_a_batch_of_two_files_is_read_once_more_in_their_order(tmp_path: Path) -> None:
+    """A batch of one second's lines holds the end of a rotated file and the start of the next one;
+    nothing of it was stored when the process died: the stream shows the older file's lines first.
+
+    Catches: reading the newer file first, since it was the last that was given its turn.
+    """
+    destination = Asked()
+    path = tmp_path / "logs" / "a.log"
+    settings = settings_for(tmp_path, delivery={"linger": "5s"})
+    second = _stamp(0)
+    lines = [f"{second} line {number}" for number in range(20)]
+
+    life = Stepped(settings, destination)
+    append(path, f"{second} before\n")
+    life.ship()
+    destination.lose("request", times=99)
+    append(path, text(lines[:8]))
+    path.rename(path.with_name("a.log.1"))
+    append(path, text(lines[8:]))
+    life.until(lambda: life.shipper.delivery.unresolved)
+    (intent,) = life.shipper.checkpoints.ledger.intents.values()
+    assert len(intent.spans) == 2
+    life.die()
+    destination.lose("request", times=0)
+    with stepping(settings, destination) as sidecar:
+        sidecar.ship()
+        assert sidecar.totals.possible_duplicates == 0
+
+    assert destination.messages(GROUP, "a.log") == [f"{second} before", *lines]
+
+
 def test_c02_what_is_read_once_more_needs_no_room(tmp_path: Path) -> None:
     """The same while memory is full of what comes after, and waits: the first lines come first.
 
