@@ -21,7 +21,6 @@ from sidecar.model.journal import (
     ArtifactDeleted,
     ArtifactShipped,
     CorruptLineError,
-    IntentSent,
     NewerFormatError,
     SourceClaimed,
     SourceFingerprinted,
@@ -36,7 +35,7 @@ from sidecar.registry.journal_file import generation_of, journal_name, snapshot_
 
 _WANTED = re.compile(
     rb'[0-9a-f]{8} \{"is":"(?:source_(?:claimed|moved|fingerprinted|forgotten)|artifact_|task_known'
-    rb'|trailer|intent_sent".*"artifact":\[)'
+    rb"|trailer)"
 )
 
 Inode = tuple[str, int]
@@ -100,9 +99,6 @@ class Holdings:
                 self._drop(entry.source)
             case ArtifactShipped():
                 self.artifacts.add(entry.path)
-            case IntentSent() if entry.artifact is not None:
-                # Whoever took it over in this state finds out whether it was shipped.
-                self.artifacts.add(entry.artifact.path)
             case ArtifactDeleted():
                 self.artifacts.discard(entry.path)
             case TaskKnown():

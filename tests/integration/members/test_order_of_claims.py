@@ -28,8 +28,7 @@ def test_m01_newer_files_wait_while_it_is_not_known_whose_an_older_one_is(
     names = ["app.log.2", "app.log.1", "app.log"]
     for number, name in enumerate(names):
         append(volume / "logs" / name, text(lines[10 * number : 10 * number + 10]))
-    oldest = volume / "logs" / names[0]
-    claim_and_vanish(volume, Claim("file", str(oldest.parent), str(oldest.stat().st_ino)))
+    claim_and_vanish(volume, volume / "logs" / names[0])
     replacing = REAL.open_lock(volume / "state" / "claims" / ".replacing")
     REAL.lock(replacing)
     with Fleet(volume, cloudwatch, entry={"include": [f"{volume}/logs/app.log*"]}) as fleet:
@@ -41,11 +40,11 @@ def test_m01_newer_files_wait_while_it_is_not_known_whose_an_older_one_is(
     assert shown(cloudwatch, "app.log") == lines
 
 
-def claim_and_vanish(volume: Path, claim: Claim) -> None:
-    """A member claims this and dies, and another takes it over."""
+def claim_and_vanish(volume: Path, path: Path) -> None:
+    """A member claims this file, dies before it noted that, and is taken over."""
     state = volume / "state"
     member = Member.join(state, "gone")
     claims = Claims(state, member, spend=lambda _: None)
-    claims.make(claim)
+    claims.make(Claim("file", str(path.parent), str(path.stat().st_ino)))
     member.leave()
     shutil.rmtree(member.directory)
