@@ -71,27 +71,25 @@ class Stepped:
         self.shipper.run_once(self.now)
         self.peak_unsettled = max(self.peak_unsettled, self._read_and_unsettled())
 
-    def until(self, condition: Callable[[], object], *, seconds: float = 0.1) -> float:
+    def until(
+        self,
+        condition: Callable[[], object],
+        *,
+        seconds: float = 0.1,
+        under_way: float | None = None,
+    ) -> float:
         """Step until it holds; gives the seconds that passed on the pump's clock.
 
-        They are the machine's doing, too: a request that takes its time takes steps.
+        They are the machine's doing, too: a request that takes its time takes steps. Not with
+        `under_way`=0.0, the seconds of a step while one is: then they are the pump's own.
         """
         began, deadline = self.now, time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, self.why(condition)
-            self.step(seconds)
-            if self.shipper.delivery.under_way:
-                self.wake.wait(0.02)
-        return self.now - began
-
-    def seconds_until(self, condition: Callable[[], object]) -> float:
-        """The seconds until it holds where every request is answered at once: the pump's own."""
-        began, deadline = self.now, time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline, self.why(condition)
-            self.step(0.0 if self.shipper.delivery.under_way else 0.1)
-            if self.shipper.delivery.under_way:
-                self.wake.wait(0.02)
+            if under_way is not None and self.shipper.delivery.under_way:
+                self._step_and_wait(under_way)
+            else:
+                self._step_and_wait(seconds)
         return self.now - began
 
     def settled(self) -> bool:
@@ -113,9 +111,7 @@ class Stepped:
         """Step through so many seconds, waiting for the outcome of every request on the way."""
         until = self.now + seconds
         while self.now < until:
-            self.step(each)
-            if self.shipper.delivery.under_way:
-                self.wake.wait(0.02)
+            self._step_and_wait(each)
 
     def status(self) -> dict[str, Any]:
         """The document of /status as it was published by the last step."""
@@ -146,6 +142,11 @@ class Stepped:
             source.position - source.record.claim.start - sum(source.record.settled_bytes.values())
             for source in self.shipper.intake.catalogue.sources.values()
         )
+
+    def _step_and_wait(self, seconds: float) -> None:
+        self.step(seconds)
+        if self.shipper.delivery.under_way:
+            self.wake.wait(0.02)
 
     def why(self, condition: Callable[[], object]) -> str:
         """What to say when a condition does not come true."""

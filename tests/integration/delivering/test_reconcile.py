@@ -276,7 +276,7 @@ def test_w10_short_trouble_under_full_load_does_not_outlast_itself(
         destination.losing = lambda _stream, _events: None
         puts = len(destination.puts)
         write()
-        assert sidecar.seconds_until(lambda: len(destination.puts) > puts) <= RESUMES
+        assert sidecar.until(lambda: len(destination.puts) > puts, under_way=0.0) <= RESUMES
         sidecar.until(sidecar.settled)
         assert sidecar.totals.possible_duplicates == 0
 
@@ -318,8 +318,9 @@ def test_w10_hour_of_5xx_keeps_memory_and_counts_nothing(
         destination.losing = lambda _stream, _events: None
         destination.reading = lambda answer: answer
         puts = sum(put.outcome.text.endswith("their age") for put in destination.puts)
-        resumed = sidecar.seconds_until(
-            lambda: sum(put.outcome.text.endswith("their age") for put in destination.puts) > puts
+        resumed = sidecar.until(
+            lambda: sum(put.outcome.text.endswith("their age") for put in destination.puts) > puts,
+            under_way=0.0,
         )
         assert resumed <= RESUMES
         sidecar.until(sidecar.settled)
