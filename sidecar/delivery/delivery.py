@@ -380,9 +380,9 @@ class Delivery:
             return
         self._hold(queue, -batch.cost)
         spans = () if batch.artifact is not None else tuple(self._settled(batch, refused))
-        self._record(Settled(batch.number, spans))
         if batch.artifact is not None:
             self._shipped(batch.artifact, now_ms)
+        self._record(Settled(batch.number, spans))
 
     def _failed(
         self, queue: StreamQueue, batch: Batch, failure: Failure, now: float, now_ms: int
@@ -439,9 +439,9 @@ class Delivery:
         if found:
             spans = stored_spans(intent, missing)
             self._totals.bytes_acknowledged += sum(span.end - span.start for span in spans)
-            self._record(Settled(intent.batch, tuple(spans), stored=True))
             if intent.artifact is not None:
                 self._shipped(ArtifactVersion(*intent.artifact), now_ms)
+            self._record(Settled(intent.batch, tuple(spans), stored=True))
         if resolution.doubtful:
             self._count_doubtful(intent, len(missing))
         elif not found:

@@ -20,8 +20,11 @@ from sidecar.model.journal import (
     REPLACED,
     ArtifactDeleted,
     ArtifactShipped,
+    BatchAbandoned,
     CorruptLineError,
+    IntentSent,
     NewerFormatError,
+    Settled,
     SourceClaimed,
     SourceFingerprinted,
     SourceForgotten,
@@ -33,10 +36,12 @@ from sidecar.model.journal import (
 from sidecar.registry.file_system import REAL, FileSystem
 from sidecar.registry.journal_file import generation_of, journal_name, snapshot_name
 
-_WANTED = re.compile(
-    rb'[0-9a-f]{8} \{"is":"(?:source_(?:claimed|moved|fingerprinted|forgotten)|artifact_|task_known'
-    rb"|trailer)"
+_KIND = re.compile(
+    rb'[0-9a-f]{8} \{"is":"(?:'
+    rb"(?P<held>source_(?:claimed|moved|fingerprinted|forgotten)|artifact_|task_known|trailer)"
+    rb"|(?P<sent>intent_sent)|(?P<result>settled|batch_abandoned))"
 )
+_OF_AN_ARTIFACT = b'"artifact":['
 
 Inode = tuple[str, int]
 
@@ -65,6 +70,8 @@ class Holdings:
     streams: Counter[tuple[str, str]] = field(default_factory=Counter)
     paths: Counter[str] = field(default_factory=Counter)
     artifacts: set[str] = field(default_factory=set)
+    manifests: dict[int, str] = field(default_factory=dict)
+    """By batch, the paths of artifacts whose manifest is under way: stored or not, it finds out."""
     tasks: set[str] = field(default_factory=set)
     generation: int = 0
     offset: int = 0
@@ -73,16 +80,29 @@ class Holdings:
         """The sources with this inode number: one at most, but for numbers used again."""
         return [self.sources[number] for number in self.by_inode.get((root, inode), ())]
 
+    def has_artifact(self, path: str) -> bool:
+        """Is the artifact this member's, or may it turn out to be?"""
+        return path in self.artifacts or path in self.manifests.values()
+
     def take(self, content: bytes) -> int:
         """Fold in whole lines; gives how many bytes they were."""
         end = content.rfind(b"\n") + 1
         for line in content[:end].split(b"\n"):
-            if _WANTED.match(line):
+            if self._wants(line):
                 try:
                     self._apply(decode(line))
                 except (CorruptLineError, NewerFormatError):
                     continue
         return end
+
+    def _wants(self, line: bytes) -> bool:
+        """Most lines are of requests for lines of logs, which tell nothing here."""
+        kind = _KIND.match(line)
+        if kind is None:
+            return False
+        if kind["sent"]:
+            return _OF_AN_ARTIFACT in line
+        return bool(kind["held"] or self.manifests)
 
     def _apply(self, entry: object) -> None:
         match entry:
@@ -101,6 +121,10 @@ class Holdings:
                 self.artifacts.add(entry.path)
             case ArtifactDeleted():
                 self.artifacts.discard(entry.path)
+            case IntentSent() if entry.artifact is not None:
+                self.manifests[entry.batch] = entry.artifact.path
+            case Settled() | BatchAbandoned() if entry.batch is not None:
+                self.manifests.pop(entry.batch, None)
             case TaskKnown():
                 self.tasks.add(entry.task)
             case _:

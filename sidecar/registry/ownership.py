@@ -147,7 +147,7 @@ class SharedOwnership:
         self._others.keep(self._membership.others)
         for member, holdings in self._others.holdings.items():
             if (
-                path in holdings.artifacts
+                holdings.has_artifact(path)
                 or (name != path and name in holdings.paths)
                 or any(held.path == path for held in holdings.holds(root, inode))
             ):
@@ -179,7 +179,7 @@ class SharedOwnership:
     def grant_artifact(self, path: str, now: float) -> bool:
         if path in self._ledger.artifacts:
             return True
-        attempt = _Attempt([Claim("artifact", path)], lambda of: path in of.artifacts)
+        attempt = _Attempt([Claim("artifact", path)], lambda of: of.has_artifact(path))
         if self._membership.look():
             self._claim_all([attempt], unclaimed_is_free=True)
         if attempt.holder != self._own:
@@ -415,7 +415,7 @@ def _covers(wanted: Wanted, of: Holdings) -> bool:
 
 def _may_cover(wanted: Wanted, of: Holdings) -> bool:
     """The same, or the artifact, where the file's content is not at hand."""
-    if of.holds(wanted.root, wanted.inode) or wanted.path in of.artifacts:
+    if of.holds(wanted.root, wanted.inode) or of.has_artifact(wanted.path):
         return True
     return wanted.name in of.paths or (wanted.group, wanted.stream) in of.streams
 

@@ -146,10 +146,13 @@ class Artifacts:
         self._held.add(path)
 
     def release(self, path: str, now: float) -> None:
-        """It is known what CloudWatch holds of it."""
+        """It is known what CloudWatch holds of it. It may be ours by that, and left to another
+        member before."""
         self._held.discard(path)
         if path in self._artifacts:
             self._looks.put(path, now)
+        elif path in self._ledger.artifacts:
+            self._miss(path, now)
 
     def replace_rules(self, rules: Sequence[ArtifactRule]) -> None:
         self._rules = {rule.match.number: rule for rule in rules}
@@ -169,12 +172,17 @@ class Artifacts:
     def miss(self, now: float) -> None:
         """After the first scan: what was shipped and is not there was deleted meanwhile."""
         for path in self._ledger.artifacts:
-            for rule in self._rules.values():
-                glob = rule.match.takes(path)
-                if glob is not None and path not in self._artifacts:
-                    found = Found(path, rule.match, glob.root, 0)
-                    self._artifacts[path] = _Artifact(found, rule, gone_since=now)
-                    self._looks.put(path, now + DELETION_PATIENCE)
+            if path not in self._artifacts:
+                self._miss(path, now)
+
+    def _miss(self, path: str, now: float) -> None:
+        for rule in self._rules.values():
+            glob = rule.match.takes(path)
+            if glob is not None:
+                found = Found(path, rule.match, glob.root, 0)
+                self._artifacts[path] = _Artifact(found, rule, gone_since=now)
+                self._looks.put(path, now + DELETION_PATIENCE)
+                return
 
     def vanished(self, path: str, now: float) -> None:
         artifact = self._artifacts.get(path)

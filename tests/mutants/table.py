@@ -917,6 +917,27 @@ MUTANTS = (
         "tests/integration/members/test_taking_over.py -k another_finishes",
     ),
     Mutant(
+        "M02",
+        "sidecar/registry/others.py",
+        "return path in self.artifacts or path in self.manifests.values()",
+        "return path in self.artifacts",
+        "tests/integration/members/test_under_way.py -k find_out",
+    ),
+    Mutant(
+        "M02",
+        "sidecar/registry/others.py",
+        'return bool(kind["held"] or self.manifests)',
+        'return bool(kind["held"])',
+        "tests/integration/members/test_under_way.py -k not_to_be_stored",
+    ),
+    Mutant(
+        "M02",
+        "sidecar/sources/artifacts.py",
+        "            self._miss(path, now)\n\n    def replace_rules",
+        "            pass\n\n    def replace_rules",
+        "tests/integration/members/test_under_way.py -k find_out",
+    ),
+    Mutant(
         "M03",
         "sidecar/registry/heartbeat.py",
         "        return self.lost is None and self.age < FENCE_SECONDS",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -367,3 +369,34 @@ def test_c02_manifest_that_was_under_way_is_stored_once(tmp_path: Path, how: str
 
     assert len(destination.messages(group, "report.csv")) == 1
     assert len(destination.messages(group, "first.csv")) == 1
+
+
+def test_c05_no_end_of_the_journal_has_a_found_manifest_sent_again(tmp_path: Path) -> None:
+    """The reply is lost, and the manifest found: the artifact is known for shipped before its
+    request is known for resolved, so a crash between the two leaves it to be asked for again.
+
+    Catches: the two in the other order.
+    """
+    destination = Asked()
+    include = [f"{tmp_path}/artifacts/*"]
+    settings = settings_for(tmp_path, artifacts=[{"include": include, "settle": "1s"}])
+    group = GROUP + "/artifacts"
+    destination.make(group, "report.csv")
+    destination.lose("reply")
+    append(tmp_path / "artifacts" / "report.csv", "a,b\n")
+    life = Stepped(settings, destination)
+    life.until(lambda: life.totals.artifacts_shipped, seconds=0.2)
+    life.pass_time(5.0)
+    life.die()
+    journal = max(life.member.directory.glob("journal.*"))
+    written = journal.read_bytes()
+    ends = [at.end() for at in re.finditer(rb"\n", written)]
+    sent = sum(end <= written.index(b'"is":"intent_sent"') for end in ends)
+    state = shutil.copytree(settings.state_dir, tmp_path / "as it was")
+    for end in ends[sent:]:
+        shutil.rmtree(settings.state_dir)
+        shutil.copytree(state, settings.state_dir)
+        journal.write_bytes(written[:end])
+        with stepping(settings, destination) as again:
+            again.pass_time(60.0)
+        assert len(destination.messages(group, "report.csv")) == 1, written[:end]

@@ -1,0 +1,105 @@
+"""M02: an artifact whose manifest was under way when its owner died is shipped by one member, once.
+
+Three members in this process, stepped in the one order that matters: whoever takes the owner over
+has left the artifact to the task of its directory, and that task's own sidecar comes upon it
+before CloudWatch has told what became of the manifest.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from sidecar.delivery.destination import Failure, Page, Throttled
+from tests.integration.delivering.asking import Asked
+from tests.integration.delivering.stepped import GROUP, PATIENCE, Stepped, settings_for
+
+ARTIFACTS = f"{GROUP}/artifacts"
+
+
+class Left(NamedTuple):
+    """The two that live after the owner's death, and what it was about."""
+
+    taker: Stepped
+    task: Stepped
+    destination: Asked
+    path: Path
+
+    def versions(self) -> list[str]:
+        """What the manifests of the artifact hold, in their order."""
+        events = self.destination.events(ARTIFACTS, "red/report")
+        return [json.loads(event.message)["content"] for event in events]
+
+    def step(self, times: int) -> None:
+        """Both in turn, the task's own sidecar first."""
+        for _ in range(times):
+            self.task.pass_time(1.0)
+            self.taker.pass_time(1.0)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, self.task.why(condition)
+            self.step(1)
+
+
+@contextmanager
+def died_with_a_manifest_under_way(volume: Path, lost: str) -> Iterator[Left]:
+    """`lost` is what did not arrive: the "request", or its "reply"."""
+    path = volume / "artifacts" / "red" / "report"
+    path.parent.mkdir(parents=True)
+    path.write_text("first\n")
+    artifacts = [{"include": [f"{volume}/artifacts/**/*"], "settle": "100ms"}]
+    settings = settings_for(volume, logs=[], artifacts=artifacts)
+    destination = Asked()
+    destination.make(ARTIFACTS, "red/report")
+    destination.lose(lost)
+    destination.reading = lambda _: Throttled("later")
+    owner = Stepped(settings, destination, task="green")
+    owner.until(lambda: destination.reads)
+    with ExitStack() as living:
+        taker, task = (Stepped(settings, destination, task=task) for task in ("blue", "red"))
+        for each in (taker, task):
+            living.callback(each.die)
+        owner.die()
+        taker.until(lambda: not owner.member.directory.exists())
+        yield Left(taker, task, destination, path)
+
+
+def usual(answer: Page | Failure) -> Page | Failure:
+    return answer
+
+
+def test_m02_nobody_ships_what_a_taker_is_yet_to_find_out_about(tmp_path: Path) -> None:
+    """The manifest is stored: it stays the only one, and the next version is shipped as well.
+
+    Catches: taking artifacts that were acknowledged for all that a member has.
+    """
+    with died_with_a_manifest_under_way(tmp_path / "volume", "reply") as left:
+        left.step(20)
+        assert left.versions() == ["first\n"]
+        left.destination.reading = usual
+        left.step(20)
+        assert left.versions() == ["first\n"]
+        left.path.write_text("second\n")
+        left.until(lambda: len(left.versions()) > 1)
+        left.step(20)
+        assert left.versions() == ["first\n", "second\n"]
+
+
+def test_m02_what_turns_out_not_to_be_stored_is_shipped_by_whoever_may(tmp_path: Path) -> None:
+    """The manifest is not stored: who found that out has left the file to its task's sidecar.
+
+    Catches: holding that an artifact is a member's although its request came to nothing.
+    """
+    with died_with_a_manifest_under_way(tmp_path / "volume", "request") as left:
+        left.step(20)
+        assert left.versions() == []
+        left.destination.reading = usual
+        left.until(left.versions)
+        left.step(20)
+        assert left.versions() == ["first\n"]
