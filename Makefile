@@ -6,13 +6,14 @@
 
 VENV := .venv
 PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 LOCKS := requirements/build.txt requirements/dev.txt
+FROM_LOCKS := $(addprefix -r ,$(LOCKS))
 # Newer than the locks and pyproject.toml: the environment is what they say.
 READY := $(VENV)/.ready
 
 PYTHON ?=
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
-UV := uv==0.13.9
 
 .PHONY: help demo test check bench chaos mutants test-system test-containers test-nfs lock clean
 
@@ -54,7 +55,7 @@ test-nfs: $(READY) ## an NFS server and two hosts in a small guest (Debian on am
 	@PIP=$(VENV)/bin/pip tests/nfs/guest.sh $(ARGS)
 
 lock: $(READY) ## resolve requirements/*.txt anew from pyproject.toml, keeping what still fits; UPGRADE=1 takes the newest
-	$(PY) -m pip install --quiet --disable-pip-version-check $(UV)
+	$(PIP) --require-hashes -r requirements/uv.txt
 	UV='$(VENV)/bin/uv' UPGRADE='$(UPGRADE)' $(PY) requirements/lock.py
 
 clean: ## remove the environment and everything that was made
@@ -79,6 +80,7 @@ $(READY): $(LOCKS) pyproject.toml
 	  echo "make: setting up $(VENV) with $$($$python --version), a minute or two the first time"; \
 	  $$python -m venv --clear $(VENV) || exit 1; \
 	fi
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes $(addprefix -r ,$(LOCKS))
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes -r requirements/uv.txt && VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet --require-hashes $(FROM_LOCKS) \
+	  || { echo "make: uv cannot install them here; pip does, more slowly"; $(PIP) --require-hashes $(FROM_LOCKS); }
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

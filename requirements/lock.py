@@ -21,7 +21,7 @@ def compile_lock(name: str, *arguments: str, requirements: str | None = None) ->
     command = [os.environ.get("UV") or "uv", "pip", "compile", "--quiet", "--universal"]
     command += ["--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"]
     command += ["--no-emit-find-links", "--custom-compile-command", "make lock"]
-    if os.environ.get("UPGRADE") and name in (LARGEST, "build"):
+    if os.environ.get("UPGRADE") and name in (LARGEST, "build", "uv"):
         command.append("--upgrade")
     command += [*arguments, "--output-file", str((LOCKS / f"{name}.txt").relative_to(Path.cwd()))]
     subprocess.run(command, input=requirements, text=True, check=True)  # noqa: S603 - our own words
@@ -31,6 +31,7 @@ def main() -> None:
     os.chdir(PROJECT.parent)
     project = tomllib.loads(PROJECT.read_text())
     compile_lock("build", "-", requirements="\n".join(project["build-system"]["requires"]))
+    compile_lock("uv", "-", requirements="uv")
     for name in SETS:
         against = () if name == LARGEST else ("--constraint", f"requirements/{LARGEST}.txt")
         compile_lock(name, "pyproject.toml", "--extra", name, *against)
