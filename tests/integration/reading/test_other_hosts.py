@@ -182,9 +182,12 @@ def test_what_the_watch_tells_costs_no_round_trip(tmp_path: Path, log: Path) -> 
                 sidecar.shipper.intake.watch, "modified", return_value=[str(log)]
             ):
                 sidecar.step()
-        assert sidecar.messages("app.log") == ["first", *[f"line {n}" for n in range(20)]]
         # What a heartbeat costs is among it.
         assert sidecar.shipper._budget.spent - spent < 10
+        (source,) = sidecar.shipper.intake.catalogue.sources.values()
+        assert source.position == log.stat().st_size
+        sidecar.settle()
+        assert sidecar.messages("app.log") == ["first", *[f"line {n}" for n in range(20)]]
 
 
 def several(count: int) -> list[str]:
