@@ -46,8 +46,8 @@ class Ownership(Protocol):
         """Claim these; which of them are ours now. The others are reported again in time."""
         ...
 
-    def grant_artifact(self, path: str, now: float) -> bool:
-        """Claim an artifact; is it ours now?"""
+    def grant_artifacts(self, paths: Sequence[str], now: float) -> list[bool]:
+        """Claim these artifacts; which of them are ours now. The others are reported again."""
         ...
 
     def give_up(self, root: str, inode: int, group: str, stream: str) -> None:
@@ -77,8 +77,8 @@ class Alone:
     def grant(self, wanted: Sequence[Wanted], now: float) -> list[bool]:
         return [True] * len(wanted)
 
-    def grant_artifact(self, path: str, now: float) -> bool:
-        return True
+    def grant_artifacts(self, paths: Sequence[str], now: float) -> list[bool]:
+        return [True] * len(paths)
 
     def give_up(self, root: str, inode: int, group: str, stream: str) -> None:
         """There are no claims."""

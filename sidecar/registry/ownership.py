@@ -176,16 +176,29 @@ class SharedOwnership:
         self.is_undurable = self.is_undurable or any(granted)
         return granted
 
-    def grant_artifact(self, path: str, now: float) -> bool:
-        if path in self._ledger.artifacts:
-            return True
-        attempt = _Attempt([Claim("artifact", path)], lambda of: of.has_artifact(path))
+    def grant_artifacts(self, paths: Sequence[str], now: float) -> list[bool]:
+        wanted = [path for path in paths if path not in self._ledger.artifacts]
+        lost = self._lost_artifacts(wanted) if wanted else {}
+        for path, holder in lost.items():
+            log.debug("artifact_claimed_by_other", path=path, owner=holder)
+            self._leave_to(holder, Wanted(path, path, "", 0, b"", "", ""), now)
+        return [path not in lost for path in paths]
+
+    def _lost_artifacts(self, paths: Sequence[str]) -> dict[str, str]:
+        """Whose these are, of those that do not become ours."""
+        attempts = {
+            path: _Attempt([Claim("artifact", path)], partial(_has_artifact, path))
+            for path in paths
+        }
         if self._membership.look():
-            self._claim_all([attempt], unclaimed_is_free=True)
-        if attempt.holder != self._own:
-            log.debug("artifact_claimed_by_other", path=path, owner=attempt.holder)
-            self._leave_to(attempt.holder, Wanted(path, path, "", 0, b"", "", ""), now)
-        return attempt.holder == self._own
+            if len(paths) > len(self._membership.others):
+                # Their ledgers say whose most of them are, for less than asking for each claim.
+                self.refresh()
+            for attempt in attempts.values():
+                attempt.holder = self._owner(attempt) or _NOBODY
+            unknown = [each for each in attempts.values() if each.holder == _NOBODY]
+            self._claim_all(unknown, unclaimed_is_free=True)
+        return {path: of.holder for path, of in attempts.items() if of.holder != self._own}
 
     def give_up(self, root: str, inode: int, group: str, stream: str) -> None:
         self._given_up |= {Claim("file", root, str(inode)), Claim("stream", group, stream)}
@@ -411,6 +424,10 @@ def _covers(wanted: Wanted, of: Holdings) -> bool:
     if any(each.may_be(wanted.head) for each in of.holds(wanted.root, wanted.inode)):
         return True
     return wanted.name in of.paths or (wanted.group, wanted.stream) in of.streams
+
+
+def _has_artifact(path: str, of: Holdings) -> bool:
+    return of.has_artifact(path)
 
 
 def _may_cover(wanted: Wanted, of: Holdings) -> bool:

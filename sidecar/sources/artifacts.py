@@ -103,6 +103,8 @@ class Artifacts:
         self._artifacts: dict[str, _Artifact] = {}
         self._held: set[str] = set()
         """Of these it is not known whether an earlier process's manifest is stored."""
+        self._finished: list[_Artifact] = []
+        """What one round of looks found finished, and not shipped."""
         self._looks: Agenda[str] = Agenda()
 
     @property
@@ -254,6 +256,22 @@ class Artifacts:
                     yield notice
             else:
                 self._look(artifact, now, now_ms)
+        self._take_finished(now)
+
+    def _take_finished(self, now: float) -> None:
+        """Read what is finished, where it is ours to ship: asked for together, as each asking
+        costs a listing of the members."""
+        finished, self._finished = self._finished, []
+        granted = self._ownership.grant_artifacts([each.found.path for each in finished], now)
+        for artifact, is_ours in zip(finished, granted, strict=True):
+            artifact.is_ours = is_ours
+            if not is_ours:
+                # Another member ships it. Should that one end, its name is reported again.
+                del self._artifacts[artifact.found.path]
+                continue
+            artifact.renamed_into_place = False
+            artifact.busy = True
+            self._reader.request(artifact.found.path, artifact.rule.inline_limit)
 
     def shipped(self, version: ArtifactVersion, now_ms: int) -> None:
         """CloudWatch has the manifest, or refused it for good."""
@@ -288,22 +306,14 @@ class Artifacts:
             artifact.unchanged_since = now
             if first_look:
                 # What nobody has written to for longer than that need not be waited for again.
-                age = now_ms / 1000.0 - stat.st_mtime
-                artifact.unchanged_since = now - max(0.0, min(age, artifact.rule.settle))
+                artifact.unchanged_since = now - max(0.0, now_ms / 1000.0 - stat.st_mtime)
         quiet = now - artifact.unchanged_since
         if self._is_shipped(artifact):
-            self._looks.put(
-                artifact.found.path, now + self._pace.interval(artifact.found.path, quiet)
-            )
+            path = artifact.found.path
+            wait = self._pace.interval(path, quiet, operations=OPEN_AND_CLOSE)
+            self._looks.put(path, now + wait)
         elif quiet >= artifact.rule.settle or artifact.renamed_into_place or self._done(artifact):
-            artifact.is_ours = self._ownership.grant_artifact(artifact.found.path, now)
-            if not artifact.is_ours:
-                # Another member ships it. Should that one end, its name is reported again.
-                del self._artifacts[artifact.found.path]
-                return
-            artifact.renamed_into_place = False
-            artifact.busy = True
-            self._reader.request(artifact.found.path, artifact.rule.inline_limit)
+            self._finished.append(artifact)
         else:
             # No later than a hot file: its NAME.done may come, unheard, before it has settled.
             wait = max(0.01, min(artifact.rule.settle - quiet, self._pace.hot))

@@ -81,11 +81,13 @@ class Pace:
         """How many times longer the intervals are than configured; 1 where the budget suffices."""
         return max(1.0, self._cost / (self._budget.rate * (1.0 - self.SPARED)))
 
-    def interval(self, key: Hashable, quiet: float, *, slower: float = 1.0) -> float:
+    def interval(
+        self, key: Hashable, quiet: float, *, slower: float = 1.0, operations: int = 1
+    ) -> float:
         """Seconds until the next look at what has not changed for `quiet` seconds."""
         wanted = interval(quiet, min(self.hot * slower, self.cold), self.cold)
-        self._cost += 1.0 / wanted - self._costs.get(key, 0.0)
-        self._costs[key] = 1.0 / wanted
+        self._cost += operations / wanted - self._costs.get(key, 0.0)
+        self._costs[key] = operations / wanted
         return wanted * self.stretch
 
     def forget(self, key: Hashable) -> None:

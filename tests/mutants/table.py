@@ -932,6 +932,13 @@ MUTANTS = (
     ),
     Mutant(
         "M02",
+        "sidecar/registry/ownership.py",
+        "if len(paths) > len(self._membership.others):",
+        "if False:",
+        "tests/integration/members/test_under_way.py -k together",
+    ),
+    Mutant(
+        "M02",
         "sidecar/sources/artifacts.py",
         "            self._miss(path, now)\n\n    def replace_rules",
         "            pass\n\n    def replace_rules",

@@ -8,6 +8,7 @@ before CloudWatch has told what became of the manifest.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -103,3 +104,33 @@ def test_m02_what_turns_out_not_to_be_stored_is_shipped_by_whoever_may(tmp_path:
         left.until(left.versions)
         left.step(20)
         assert left.versions() == ["first\n"]
+
+
+def test_m02_what_another_has_shipped_is_asked_for_together(tmp_path: Path) -> None:
+    """A hundred artifacts in a directory that is everybody's: who comes second reads the ledger of
+    the first once, and asks for no claim.
+
+    Catches: a listing, a claim and a reading of each member's ledger for each artifact.
+    """
+    volume = tmp_path / "volume"
+    artifacts = [{"include": [f"{volume}/artifacts/**/*"], "settle": "100ms"}]
+    settings = settings_for(volume, logs=[], artifacts=artifacts)
+    destination = Asked()
+    with ExitStack() as living:
+        first, second = (Stepped(settings, destination, task=task) for task in ("blue", "red"))
+        for each in (first, second):
+            living.callback(each.die)
+            each.pass_time(2.0)
+        names = [f"report-{number}" for number in range(100)]
+        shared = volume / "artifacts" / "shared"
+        shared.mkdir(parents=True)
+        for name in names:
+            (shared / name).write_text(name)
+            os.utime(shared / name, (1_000_000_000, 1_000_000_000))  # settled long ago
+        first.until(lambda: first.totals.artifacts_shipped == len(names))
+        spent = second.shipper._budget.spent
+        second.pass_time(3.0)
+        assert second.shipper.intake.artifacts.known == 0
+        # One look at each, which opens and closes it.
+        assert second.shipper._budget.spent - spent < 3 * len(names)
+    assert all(len(destination.events(ARTIFACTS, f"shared/{name}")) == 1 for name in names)
