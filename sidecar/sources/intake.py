@@ -365,10 +365,9 @@ class Intake:
             self._tailer.measure(source, now)
 
     def _report_again(self, now: float) -> None:
-        for path in self.catalogue.report_again:
-            self.discovery.forget(path)
-            self.discovery.touch(path.rpartition("/")[0], now + LOOK_AGAIN_SECONDS)
-        self.catalogue.report_again.clear()
+        paths = self.catalogue.whereabouts.report_again
+        self.look_again(paths, now + LOOK_AGAIN_SECONDS)
+        paths.clear()
 
     def _give_turn(self, source: Source) -> None:
         if not source.queued and not source.over:

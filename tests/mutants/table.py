@@ -35,7 +35,7 @@ MUTANTS = (
     Mutant(
         "I01",
         "sidecar/sources/identity/tracing.py",
-        "not source.over and self._whereabouts.is_in_place(source):",
+        "not source.over and self.whereabouts.is_in_place(source):",
         "False:",
         f"{READING}/test_archive_names.py -k begins_alike",
     ),
@@ -92,7 +92,7 @@ MUTANTS = (
         "D05",
         "sidecar/sources/identity/whereabouts.py",
         "        source.missing_since = now\n"
-        "        self._report_again += self._other_names.pop(source.id, ())\n",
+        "        self.report_again += self._other_names.pop(source.id, ())\n",
         "        source.missing_since = now\n",
         f"{READING}/test_discovery.py -k what_one_path_loses",
     ),
@@ -443,7 +443,7 @@ MUTANTS = (
     Mutant(
         "R07",
         "sidecar/sources/identity/admission.py",
-        "        return self._continuation.go_on(original, candidate, rule, now, now_ms)",
+        "        return self.continuation.go_on(original, candidate, rule, now, now_ms)",
         "        return self._admit_new(candidate, rule, now, now_ms)",
         f"{READING}/test_archives.py -k r10_rest",
     ),
@@ -975,7 +975,7 @@ MUTANTS = (
     Mutant(
         "C02",
         "sidecar/sources/identity/admission.py",
-        "if self._originals.has_moved_on(original, candidate):",
+        "if self.originals.has_moved_on(original, candidate):",
         "if False:",
         f"{DELIVERING}/test_passed_over.py -k archive",
     ),

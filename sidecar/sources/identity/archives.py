@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
 
-from sidecar.model.ledger import SourceRecord
 from sidecar.sources.archive import MAGIC
 from sidecar.sources.discovery import Found
-from sidecar.sources.identity.candidate import Candidate, TracesOf
+from sidecar.sources.identity.candidate import Candidate, KnownOf
 from sidecar.sources.identity.inspection import Inspection
 from sidecar.sources.opening import open_file, problem
 from sidecar.sources.poll import Budget
@@ -35,7 +33,6 @@ DAMAGE_PATIENCE = 10.0
 class _Waiting:
     found: Found
     due: float
-    inode: int = 0
     size: int = -1
     modified_ns: int = -1
     steady_since: float = 0.0
@@ -50,13 +47,11 @@ class Archives:
     def __init__(
         self,
         *,
-        records_of: Callable[[str, int], list[SourceRecord]],
-        traces_of: TracesOf,
+        known_of: KnownOf,
         budget: Budget,
         unreadable: dict[str, str],
     ) -> None:
-        self._records_of = records_of
-        self._traces_of = traces_of
+        self._known_of = known_of
         self._budget = budget
         self._unreadable = unreadable
         self._waiting: dict[tuple[str, int], _Waiting] = {}
@@ -158,7 +153,7 @@ class Archives:
                 if found.included:
                     plain.append(replace(found, base=None, compressed=False))
                 return True
-            each.inspection = Inspection(found, self._records_of, self._traces_of)
+            each.inspection = Inspection(found, self._known_of)
         except FileNotFoundError:
             return True
         except OSError as error:

@@ -6,13 +6,13 @@ another file, and proves nothing of the one that was found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
-from sidecar.model.ledger import SourceRecord
 from sidecar.sources.discovery import Found
-from sidecar.sources.identity.candidate import Candidate, TracesOf, examine, numbers_differ
+from sidecar.sources.identity.candidate import Candidate, KnownOf, examine, numbers_differ
+from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.opening import problem
 from sidecar.sources.poll import Budget
 from sidecar.telemetry import Totals
@@ -29,17 +29,15 @@ class Examination:
     def __init__(
         self,
         *,
-        records_of: Callable[[str, int], list[SourceRecord]],
-        traces_of: TracesOf,
+        known_of: KnownOf,
+        whereabouts: Whereabouts,
         budget: Budget,
         totals: Totals,
-        report_again: list[str],
     ) -> None:
-        self._records_of = records_of
-        self._traces_of = traces_of
+        self._known_of = known_of
+        self._whereabouts = whereabouts
         self._budget = budget
         self._totals = totals
-        self._report_again = report_again
         self.unreadable: dict[str, str] = {}
         """Paths that match but cannot be opened, with the reason."""
         self._turning_since: dict[str, float] = {}
@@ -52,7 +50,7 @@ class Examination:
         self._budget.spend(2)
         self._totals.data_operations += 1
         try:
-            candidate = examine(found, self._records_of, self._traces_of)
+            candidate = examine(found, self._known_of)
         except OSError as error:
             text = problem(error)
             if self.unreadable.get(found.path) != text:
@@ -81,7 +79,7 @@ class Examination:
             self._turning_since.pop(name, None)
         for name in turning & at_rest.keys():
             if now - self._turning_since.setdefault(name, now) < TURNING_PATIENCE:
-                self._report_again += [each.found.path for each in at_rest.pop(name)]
+                self._whereabouts.report_again += [each.found.path for each in at_rest.pop(name)]
         return [each for of_one in at_rest.values() for each in of_one]
 
     def is_what_was_found(self, candidate: Candidate) -> bool:
@@ -96,7 +94,7 @@ class Examination:
         if numbers_differ(found, candidate.inode):
             self._layered.add(found.root)
             return True
-        self._report_again.append(found.path)
+        self._whereabouts.report_again.append(found.path)
         return False
 
     def is_layered(self, root: str) -> bool:

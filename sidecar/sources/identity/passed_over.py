@@ -27,13 +27,11 @@ class PassedOver:
         whereabouts: Whereabouts,
         descriptors: Descriptors,
         beginning: Beginning,
-        report_again: list[str],
     ) -> None:
         self._index = index
         self._whereabouts = whereabouts
         self._descriptors = descriptors
         self._beginning = beginning
-        self._report_again = report_again
         self.reasons: dict[str, Reason] = {}
         self._copies: dict[int, set[str]] = {}
         """By source, the copies and archives beside its file that say nothing new as yet."""
@@ -61,7 +59,7 @@ class PassedOver:
 
     def report_copies_of(self, source: Source) -> None:
         """Its file is gone: what was a copy may be all that is left of it."""
-        self._report_again += self._copies.pop(source.id, ())
+        self._whereabouts.report_again += self._copies.pop(source.id, ())
 
     def take_doubted(self) -> list[Source]:
         """Sources that seem to have been truncated: to be looked at now."""
@@ -75,7 +73,7 @@ class PassedOver:
             return False
         like = likeness(found.path, original)
         if like is Likeness.PERHAPS:
-            self._report_again.append(found.path)
+            self._whereabouts.report_again.append(found.path)
             self._doubted.append(original)
         elif like is Likeness.COPY:
             self._copies.setdefault(original.id, set()).add(found.path)
@@ -95,7 +93,7 @@ class PassedOver:
             if known is None or not known.matches(candidate.head):
                 continue
             if has_changed(source, self._descriptors.held(source)):
-                self._report_again.append(found.path)
+                self._whereabouts.report_again.append(found.path)
                 self._doubted.append(source)
                 return True
         return False

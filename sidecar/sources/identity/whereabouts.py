@@ -46,7 +46,6 @@ class Whereabouts:
         looks: Looks,
         budget: Budget,
         totals: Totals,
-        report_again: list[str],
     ) -> None:
         self._record = record
         self._kin = kin
@@ -54,7 +53,9 @@ class Whereabouts:
         self._looks = looks
         self._budget = budget
         self._totals = totals
-        self._report_again = report_again
+        self.report_again: list[str] = []
+        """Paths for the next scan to report whatever it knows: perhaps copies in the making, or
+        names of deleted files, which a new file may have taken together with the inode number."""
         self.is_behind = False
         """Are directories overdue for a scan? What was not found may lie in one of them."""
         self._by_path: dict[str, Source] = {}
@@ -126,7 +127,7 @@ class Whereabouts:
     def forget(self, source: Source) -> None:
         """It is done with; its other names are for the next scan to tell."""
         self.let_go(source)
-        self._report_again += self._other_names.pop(source.id, ())
+        self.report_again += self._other_names.pop(source.id, ())
 
     def is_in_place(self, source: Source) -> bool:
         """Does its name lead to its file?"""
@@ -141,7 +142,7 @@ class Whereabouts:
         if source.archive is not None:
             # Appended to, or made anew: how much longer it is shows when it is looked through.
             if seen is not None and (seen.st_size, seen.st_mtime_ns) != source.archive:
-                self._report_again.append(source.path)
+                self.report_again.append(source.path)
             return False
         return seen is not None and seen.st_ino == source.inode and seen.st_size > source.position
 
@@ -198,7 +199,7 @@ class Whereabouts:
         held = holds(found.path, source.inode, source.record, position, tail)
         if held is None:
             # Names have moved on since the scan, which proves nothing: the next one tells.
-            self._report_again.append(found.path)
+            self.report_again.append(found.path)
         return held is not False
 
     def _moved(self, source: Source, found: Found, now: float) -> None:
@@ -222,7 +223,7 @@ class Whereabouts:
         if self.count_rotation(source):
             source.grew_at = max(source.grew_at, now)
         source.missing_since = now
-        self._report_again += self._other_names.pop(source.id, ())
+        self.report_again += self._other_names.pop(source.id, ())
         self._nameless.append(source)
 
     def _enter_numbers(self, source: Source, found: Found) -> None:
