@@ -243,13 +243,10 @@ class Intake:
                 continue
             if self._must_wait(source, now, has_room):
                 continue
-            if source.again:
-                turn = self._tailer.again(source, now, now_ms)
-            else:
-                polled, size = source.ask_server, source.size
-                turn = self._tailer.turn(source, now, now_ms)
-                if polled and source.size > size:
-                    source.heard = False  # until the watch tells of it after all
+            polled, size = source.ask_server, source.size
+            turn = self._tailer.turn(source, now, now_ms)
+            if polled and source.size > size:
+                source.heard = False  # until the watch tells of it after all
             if turn.portion is not None:
                 self.last_growth = now
                 self._portions.note(turn.portion)
