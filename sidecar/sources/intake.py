@@ -11,7 +11,8 @@ from sidecar.model.ledger import SourceRecord
 from sidecar.model.outcome_ranges import Missing
 from sidecar.model.portion import Portion
 from sidecar.sources.agenda import Agenda
-from sidecar.sources.artifacts import ArtifactRule, Artifacts
+from sidecar.sources.artifact import ArtifactRule
+from sidecar.sources.artifacts import Artifacts
 from sidecar.sources.discovery import Discovery
 from sidecar.sources.identity.catalogue import Catalogue
 from sidecar.sources.look_times import next_look, next_look_at_over
