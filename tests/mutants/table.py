@@ -99,7 +99,7 @@ MUTANTS = (
     Mutant(
         "D01",
         "sidecar/sources/identity/claiming.py",
-        'if rule.start_at != "end" or not self._beginning.was_there(candidate):',
+        'if rule.start_at != "end" or not self.beginning.was_there(candidate):',
         'if rule.start_at != "end":',
         f"{READING}/test_discovery.py -k d01",
     ),
@@ -912,7 +912,7 @@ MUTANTS = (
     Mutant(
         "M02",
         "sidecar/sources/identity/remembered.py",
-        "                self._streams.add(record.path, record)",
+        "                self.streams.add(record.path, record)",
         "                pass",
         "tests/integration/members/test_taking_over.py -k another_finishes",
     ),
