@@ -215,7 +215,7 @@ class Shipper:
         return all(source.backlog <= 0 for source in self.intake.catalogue.sources.values())
 
     def _until_next_step(self, now: float) -> float:
-        if self.intake.reads_again or (self.intake.has_unread and self._has_room()):
+        if self.intake.rounds.reads_again or (self.intake.has_unread and self._has_room()):
             return 0.0
         if not self.sharing.fence.is_open:
             return FENCED_STEP_WAIT  # the heartbeat wakes the pump

@@ -154,14 +154,14 @@ MUTANTS = (
     ),
     Mutant(
         "D08",
-        "sidecar/sources/intake.py",
-        "        for source in self.catalogue.order.end_round():",
+        "sidecar/sources/rounds.py",
+        "        for source in order.end_round():",
         "        for source in ():",
         "tests/integration/reading/test_overdue_directories.py -k backlog",
     ),
     Mutant(
         "D08",
-        "sidecar/sources/intake.py",
+        "sidecar/sources/rounds.py",
         "        while self._waiting.next_due() <= now:",
         "        while self._waiting.next_due() <= now and self._budget.has_room(now):",
         "tests/integration/reading/test_overdue_directories.py -k backlog",
@@ -330,9 +330,10 @@ MUTANTS = (
     Mutant(
         "L07",
         "sidecar/sources/intake.py",
-        "            self._give_turn(source)\n            return\n        revalidates",
+        "            self.rounds.give_turn(source)\n            return\n        revalidates",
         "            source.queued = True\n"
-        "            self._ready.appendleft(source)\n            return\n        revalidates",
+        "            self.rounds._ready.appendleft(source)\n"
+        "            return\n        revalidates",
         f"{READING}/test_lines.py -k l07",
     ),
     Mutant(
@@ -1002,7 +1003,7 @@ MUTANTS = (
     ),
     Mutant(
         "C02",
-        "sidecar/sources/intake.py",
+        "sidecar/sources/rounds.py",
         "            return False  # others wait for it, and take the room",
         "            return not has_room(source.key)  # others wait for it, and take the room",
         f"{DELIVERING}/test_after_a_crash.py -k needs_no_room",
