@@ -264,7 +264,7 @@ class Intake:
 
     def _look(self, source: Source, now: float) -> None:
         """Give it a turn; of one that is done with, only see whether it was written to."""
-        if not self._answers(source):
+        if not self.reach.answers(source.record.claim.root):
             self._looks.put(source.id, now + self.pace.hot)
             return
         if source.over and self.catalogue.whereabouts.has_grown(source):
@@ -274,9 +274,6 @@ class Intake:
         else:
             source.ask_server = True
             self.rounds.give_turn(source)
-
-    def _answers(self, source: Source) -> bool:
-        return self.reach.answers(source.record.claim.root)
 
     def _look_later(self, source: Source, now: float) -> None:
         self._looks.put(source.id, next_look_at_over(source, now, self.pace))

@@ -14,9 +14,6 @@ from sidecar.sources.discovery import Found
 from sidecar.sources.identity.traces import Trace
 from sidecar.sources.opening import open_file
 
-LINE_SEARCH = 64 * 1024
-"""How far back `start_at: end` looks for the start of the line it lands in."""
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -133,32 +130,6 @@ def _chosen(
 def shares_a_name(record: SourceRecord, found: Found) -> bool:
     """Has the file found a name that the source had, or one that a rotation made of it?"""
     return not {found.path, found.base}.isdisjoint((record.path, record.claim.path))
-
-
-def numbers_differ(found: Found, inode: int) -> bool:
-    """Does the directory go on to give the found number for a file that has another itself?"""
-    directory, name = os.path.split(found.path)
-    try:
-        before = os.stat(found.path).st_ino
-        with os.scandir(directory) as entries:
-            numbers = [entry.inode() for entry in entries if entry.name == name]
-        return numbers == [found.inode] and before == inode == os.stat(found.path).st_ino
-    except OSError:
-        return False
-
-
-def last_line_start(path: str, size: int) -> int:
-    """Where the last line that has begun by `size` starts; `size` itself after a line feed.
-
-    A line longer than `LINE_SEARCH` is taken up in its middle rather than read from its start.
-    """
-    descriptor = open_file(path)
-    try:
-        at = max(0, size - LINE_SEARCH)
-        line_feed = os.pread(descriptor, size - at, at).rfind(b"\n")
-        return at + line_feed + 1 if line_feed >= 0 or at == 0 else size
-    finally:
-        os.close(descriptor)
 
 
 def _bytes_before(descriptor: int, offset: int) -> bytes:

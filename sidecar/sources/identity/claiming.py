@@ -12,8 +12,8 @@ from sidecar.model.journal import Entry, SourceClaimed
 from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.ownership import Ownership, Wanted
 from sidecar.sources.discovery import Found
-from sidecar.sources.identity.beginning import Beginning
-from sidecar.sources.identity.candidate import Candidate, last_line_start
+from sidecar.sources.identity.beginning import Beginning, last_line_start
+from sidecar.sources.identity.candidate import Candidate
 from sidecar.sources.identity.remembered import Remembered
 from sidecar.sources.identity.streams import Feeds, Streams
 from sidecar.sources.identity.whereabouts import Whereabouts

@@ -6,13 +6,14 @@ another file, and proves nothing of the one that was found.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from sidecar.sources.discovery import Found
-from sidecar.sources.identity.candidate import Candidate, KnownOf, examine, numbers_differ
+from sidecar.sources.identity.candidate import Candidate, KnownOf, examine
 from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.opening import problem
 from sidecar.sources.poll import Budget
@@ -85,7 +86,7 @@ class Examination:
         found = candidate.found
         if found.inode == candidate.inode or found.root in self._layered:
             return True
-        if numbers_differ(found, candidate.inode):
+        if _numbers_differ(found, candidate.inode):
             self._layered.add(found.root)
             return True
         self.whereabouts.report_again.append(found.path)
@@ -94,3 +95,15 @@ class Examination:
     def is_layered(self, root: str) -> bool:
         """Do directories below this root number files otherwise than the files themselves?"""
         return root in self._layered
+
+
+def _numbers_differ(found: Found, inode: int) -> bool:
+    """Does the directory go on to give the found number for a file that has another itself?"""
+    directory, name = os.path.split(found.path)
+    try:
+        before = os.stat(found.path).st_ino
+        with os.scandir(directory) as entries:
+            numbers = [entry.inode() for entry in entries if entry.name == name]
+        return numbers == [found.inode] and before == inode == os.stat(found.path).st_ino
+    except OSError:
+        return False
