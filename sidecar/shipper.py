@@ -76,7 +76,6 @@ class Shipper:
         self._rate = Rate(clock())
         self._progress = Progress(totals, clock())
         self._state = "running"
-        self._published_at = clock()
 
     def run(self, should_stop: Callable[[], bool], reload: Callable[[], None]) -> int:
         """Ship until told to stop, then drain; gives the exit status. Raises MembershipLostError.
