@@ -105,7 +105,7 @@ def examine(found: Found, known_of: KnownOf) -> Candidate | None:
 
 def _chosen(
     found: Found,
-    known: Sequence[SourceRecord],
+    records: Sequence[SourceRecord],
     size: int,
     head: bytes,
     before: Mapping[int, bytes],
@@ -116,7 +116,7 @@ def _chosen(
     an archive: its number may be any other file's by now.
     """
     record = None
-    for each in known:
+    for each in records:
         if size < each.acknowledged:
             continue
         if each.fingerprint is None:
@@ -124,7 +124,7 @@ def _chosen(
                 record = each
         elif each.fingerprint.matches(head) and each.marker.matches(before[each.acknowledged]):
             record = each
-    return record, tuple(other for other in known if other is not record)
+    return record, tuple(other for other in records if other is not record)
 
 
 def shares_a_name(record: SourceRecord, found: Found) -> bool:
