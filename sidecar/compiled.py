@@ -12,7 +12,7 @@ from sidecar.settings import (
     LogEntry,
     Settings,
 )
-from sidecar.sources.artifacts import ArtifactRule
+from sidecar.sources.artifact import ArtifactRule
 from sidecar.sources.discovery import Rule
 from sidecar.sources.rules import LogRule
 

@@ -76,7 +76,6 @@ class Shipper:
         self._rate = Rate(clock())
         self._progress = Progress(totals, clock())
         self._state = "running"
-        self._published_at = clock()
 
     def run(self, should_stop: Callable[[], bool], reload: Callable[[], None]) -> int:
         """Ship until told to stop, then drain; gives the exit status. Raises MembershipLostError.
@@ -215,7 +214,7 @@ class Shipper:
         return all(source.backlog <= 0 for source in self.intake.catalogue.sources.values())
 
     def _until_next_step(self, now: float) -> float:
-        if self.intake.reads_again or (self.intake.has_unread and self._has_room()):
+        if self.intake.rounds.reads_again or (self.intake.has_unread and self._has_room()):
             return 0.0
         if not self.sharing.fence.is_open:
             return FENCED_STEP_WAIT  # the heartbeat wakes the pump

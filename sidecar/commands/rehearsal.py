@@ -16,7 +16,7 @@ from sidecar.model.ledger import Ledger
 from sidecar.model.ownership import Alone
 from sidecar.registry.survey import Survey, survey
 from sidecar.settings import Settings
-from sidecar.sources.artifacts import ArtifactRule
+from sidecar.sources.artifact import ArtifactRule
 from sidecar.sources.descriptors import Descriptors
 from sidecar.sources.discovery import Discovery
 from sidecar.sources.identity.archives import DAMAGE_PATIENCE

@@ -29,7 +29,7 @@ from sidecar.registry.letters import kept_letters
 from sidecar.registry.state_directory import MEMBERS
 from sidecar.settings import load
 from sidecar.settings.quantities import Duration
-from sidecar.sources.identity.candidate import last_line_start
+from sidecar.sources.identity.beginning import last_line_start
 from sidecar.sources.matching import Rule
 
 HEADINGS: Final = (

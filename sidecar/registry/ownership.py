@@ -33,6 +33,9 @@ LONGEST_RETRY_SECONDS = 5.0
 UNSURE_SECONDS = 10.0
 """For which a stream's other files wait where it is not known yet whose one of them is."""
 
+FORGET_SECONDS = 600.0
+"""After which it is forgotten that a stream's files waited, where nobody asked for one again."""
+
 GIVE_UP_SECONDS = 10.0
 """Between removals of claims that nobody needs any more: each time costs an fsync first."""
 
@@ -109,8 +112,9 @@ class SharedOwnership:
         self._tasks: set[str] = set()
         self._inhabited: dict[str, bool] = {}
         self._inhabited_of = (-1, -1)
-        self._unsure_since: dict[tuple[str, str], float] = {}
-        """By stream, since when it is not known whose one of its files is."""
+        self._unsure: dict[tuple[str, str], tuple[float, float]] = {}
+        """By stream, since when it is not known whose one of its files is, and when another one
+        was asked for last."""
         self._given_up: set[Claim] = set()
         self._gave_up_at = 0.0
 
@@ -211,6 +215,11 @@ class SharedOwnership:
         if now - self._gave_up_at >= GIVE_UP_SECONDS:
             self._gave_up_at = now
             self.remove_claims(now)
+            self._unsure = {
+                stream: times
+                for stream, times in self._unsure.items()
+                if now - times[1] < FORGET_SECONDS
+            }
         if self._seen_changes != self._membership.changes:
             self._seen_changes = self._membership.changes
             self._tasks |= self._membership.tasks
@@ -316,9 +325,10 @@ class SharedOwnership:
         )
         for stream, made in zip(streams, attempts, strict=True):
             if stream not in unsure:
-                self._unsure_since.pop(stream, None)
+                self._unsure.pop(stream, None)
             elif made.holder == self._own:
-                since = self._unsure_since.setdefault(stream, now)
+                since, _ = self._unsure.get(stream, (now, now))
+                self._unsure[stream] = since, now
                 if now - since < UNSURE_SECONDS:
                     made.holder = _NOBODY
                     self._given_up.update(made.made)

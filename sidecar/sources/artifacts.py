@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import structlog
 
 from sidecar.health import Degradation
-from sidecar.model.batch import ArtifactVersion, StreamKey
+from sidecar.model.batch import ArtifactVersion
 from sidecar.model.journal import ArtifactDeleted, ArtifactShipped, Entry
 from sidecar.model.ledger import Ledger
-from sidecar.model.manifest import content_type, deletion, manifest
+from sidecar.model.manifest import content_type
 from sidecar.model.ownership import Ownership
-from sidecar.model.stored_object import LARGEST_OBJECT, StoredObject, Torn, Wanted, content_key
-from sidecar.model.stream_names import clean
+from sidecar.model.stored_object import LARGEST_OBJECT, Torn, Wanted, content_key
 from sidecar.sources.agenda import Agenda
+from sidecar.sources.artifact import Artifact, ArtifactRule, Notice
 from sidecar.sources.artifact_reader import ArtifactReader, Version
-from sidecar.sources.discovery import Found, Rule
-from sidecar.sources.opening import OPEN_AND_CLOSE, open_file
+from sidecar.sources.discovery import Found
+from sidecar.sources.opening import OPEN_AND_CLOSE, seen_anew
 from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.storing import Storing
 from sidecar.telemetry import Totals
@@ -30,49 +29,6 @@ DELETION_PATIENCE = 5.0
 """Seconds for which a name must be gone before its deletion is told: a replacement may follow."""
 
 DONE_SUFFIX = ".done"
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactRule:
-    """An `artifacts` entry, compiled: seconds and bytes."""
-
-    match: Rule
-    log_group: str
-    settle: float
-    inline_limit: int
-    bucket: str | None = None
-    """Where content over the limit goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A manifest, or the word of a deletion, for the stream of its artifact."""
-
-    key: StreamKey
-    message: str
-    version: ArtifactVersion
-
-
-@dataclass(slots=True)
-class _Artifact:
-    found: Found
-    rule: ArtifactRule
-    seen: tuple[int, int, int] = (-1, -1, -1)
-    """Size, modification time and inode as of the last look."""
-    unchanged_since: float = 0.0
-    renamed_into_place: bool = False
-    busy: bool = False
-    is_ours: bool = False
-    """Claimed: no other member ships it."""
-    gone_since: float | None = None
-    reading: Version | None = None
-    """What was read and is being kept in the bucket."""
-    problem: str = ""
-    """Why it cannot be read: nothing waits for it then, it is looked at now and then."""
-
-    @property
-    def name(self) -> str:
-        return os.path.relpath(self.found.path, self.found.root)
 
 
 class Artifacts:
@@ -100,10 +56,10 @@ class Artifacts:
         self._budget = budget
         self._totals = totals
         self._pace = pace
-        self._artifacts: dict[str, _Artifact] = {}
+        self._artifacts: dict[str, Artifact] = {}
         self._held: set[str] = set()
         """Of these it is not known whether an earlier process's manifest is stored."""
-        self._finished: list[_Artifact] = []
+        self._finished: list[Artifact] = []
         """What one round of looks found finished, and not shipped."""
         self._looks: Agenda[str] = Agenda()
 
@@ -167,7 +123,7 @@ class Artifacts:
             ):
                 return
             rule = self._rules[found.rule.number]
-            artifact = self._artifacts[found.path] = _Artifact(found, rule)
+            artifact = self._artifacts[found.path] = Artifact(found, rule)
         artifact.gone_since = None
         self._looks.put(found.path, now)
 
@@ -182,7 +138,7 @@ class Artifacts:
             glob = rule.match.takes(path)
             if glob is not None:
                 found = Found(path, rule.match, glob.root, 0)
-                self._artifacts[path] = _Artifact(found, rule, gone_since=now)
+                self._artifacts[path] = Artifact(found, rule, gone_since=now)
                 self._looks.put(path, now + DELETION_PATIENCE)
                 return
 
@@ -238,7 +194,7 @@ class Artifacts:
             if isinstance(outcome, Torn):
                 self._not_whole(artifact, now)
             elif artifact.reading is not None:
-                yield _manifest(artifact, artifact.reading, outcome)
+                yield artifact.manifest(artifact.reading, outcome)
             artifact.reading = None
 
     def _look_at_due(self, now: float, now_ms: int) -> Iterator[Notice]:
@@ -262,16 +218,16 @@ class Artifacts:
         """Read what is finished, where it is ours to ship: asked for together, as each asking
         costs a listing of the members."""
         finished, self._finished = self._finished, []
-        granted = self._ownership.grant_artifacts([each.found.path for each in finished], now)
+        granted = self._ownership.grant_artifacts([each.path for each in finished], now)
         for artifact, is_ours in zip(finished, granted, strict=True):
             artifact.is_ours = is_ours
             if not is_ours:
                 # Another member ships it. Should that one end, its name is reported again.
-                del self._artifacts[artifact.found.path]
+                del self._artifacts[artifact.path]
                 continue
             artifact.renamed_into_place = False
             artifact.busy = True
-            self._reader.request(artifact.found.path, artifact.rule.inline_limit)
+            self._reader.request(artifact.path, artifact.rule.inline_limit)
 
     def shipped(self, version: ArtifactVersion, now_ms: int) -> None:
         """CloudWatch has the manifest, or refused it for good."""
@@ -286,15 +242,15 @@ class Artifacts:
             return
         self._totals.artifacts_shipped += 1
         self._totals.artifact_bytes += version.bytes
-        self._record(_as_shipped(version, now_ms))
+        self._record(ArtifactShipped(*version, now_ms))
         log.info("artifact_shipped", path=version.path, version=version.sha256, bytes=version.bytes)
 
-    def _look(self, artifact: _Artifact, now: float, now_ms: int) -> None:
+    def _look(self, artifact: Artifact, now: float, now_ms: int) -> None:
         self._budget.spend(OPEN_AND_CLOSE)
         try:
-            stat = _seen_anew(artifact.found.path)
+            stat = seen_anew(artifact.path)
         except FileNotFoundError:
-            self.vanished(artifact.found.path, now)
+            self.vanished(artifact.path, now)
             return
         except OSError as error:
             self._unreadable(artifact, str(error), now)
@@ -309,61 +265,58 @@ class Artifacts:
                 artifact.unchanged_since = now - max(0.0, now_ms / 1000.0 - stat.st_mtime)
         quiet = now - artifact.unchanged_since
         if self._is_shipped(artifact):
-            path = artifact.found.path
-            wait = self._pace.interval(path, quiet, operations=OPEN_AND_CLOSE)
-            self._looks.put(path, now + wait)
+            wait = self._pace.interval(artifact.path, quiet, operations=OPEN_AND_CLOSE)
+            self._looks.put(artifact.path, now + wait)
         elif quiet >= artifact.rule.settle or artifact.renamed_into_place or self._done(artifact):
             self._finished.append(artifact)
         else:
             # No later than a hot file: its NAME.done may come, unheard, before it has settled.
             wait = max(0.01, min(artifact.rule.settle - quiet, self._pace.hot))
-            self._looks.put(artifact.found.path, now + wait)
+            self._looks.put(artifact.path, now + wait)
 
-    def _is_shipped(self, artifact: _Artifact) -> bool:
-        known = self._ledger.artifacts.get(artifact.found.path)
+    def _is_shipped(self, artifact: Artifact) -> bool:
+        known = self._ledger.artifacts.get(artifact.path)
         return known is not None and artifact.seen == (known.bytes, known.modified_ns, known.inode)
 
-    def _is_awaited(self, artifact: _Artifact) -> bool:
+    def _is_awaited(self, artifact: Artifact) -> bool:
         """Is it there, readable as far as is known, and not shipped as it is?"""
         if artifact.gone_since is not None or artifact.problem:
             return False
         return not self._is_shipped(artifact)
 
-    def _done(self, artifact: _Artifact) -> bool:
+    def _done(self, artifact: Artifact) -> bool:
         self._budget.spend(1)
-        return os.path.exists(artifact.found.path + DONE_SUFFIX)
+        return os.path.exists(artifact.path + DONE_SUFFIX)
 
-    def _not_whole(self, artifact: _Artifact, now: float) -> None:
+    def _not_whole(self, artifact: Artifact, now: float) -> None:
         """It changed while it was read: wait until it has settled anew."""
-        path = artifact.found.path
+        path = artifact.path
         artifact.busy = False
         artifact.unchanged_since = now
         self._looks.put(path, now + artifact.rule.settle)
         self._totals.artifacts_torn += 1
         log.info("artifact_changed_while_read", path=path)
 
-    def _unreadable(self, artifact: _Artifact, problem: str, now: float) -> None:
+    def _unreadable(self, artifact: Artifact, problem: str, now: float) -> None:
         artifact.busy = False
-        self._looks.put(artifact.found.path, now + self._pace.cold)
+        self._looks.put(artifact.path, now + self._pace.cold)
         if problem != artifact.problem:
             artifact.problem = problem
-            log.warning("artifact_unreadable", path=artifact.found.path, error=problem)
+            log.warning("artifact_unreadable", path=artifact.path, error=problem)
 
-    def _read(
-        self, artifact: _Artifact, version: Version, now: float, now_ms: int
-    ) -> Notice | None:
+    def _read(self, artifact: Artifact, version: Version, now: float, now_ms: int) -> Notice | None:
         """What to ship of a version that was read whole; None for now, or for good."""
-        path, rule = artifact.found.path, artifact.rule
+        path, rule = artifact.path, artifact.rule
         artifact.seen = (version.size, version.modified_ns, version.inode)
         known = self._ledger.artifacts.get(path)
         if known is not None and known.version == version.sha256:
             # The same content again, touched or written anew: it is there already.
-            self._record(_as_shipped(_of(path, version), now_ms))
+            self._record(ArtifactShipped(*artifact.version(version), now_ms))
             artifact.busy = False
             self._looks.put(path, now + self._pace.hot)
             return None
         if version.content is not None or rule.bucket is None:
-            return _manifest(artifact, version, None)
+            return artifact.manifest(version, None)
         if version.size > LARGEST_OBJECT:
             log.warning(
                 "artifact_too_large_to_store",
@@ -372,7 +325,7 @@ class Artifacts:
                 most=LARGEST_OBJECT,
                 remedy="write it in smaller files, or exclude it",
             )
-            return _manifest(artifact, version, None)
+            return artifact.manifest(version, None)
         artifact.reading = version
         key = content_key(rule.log_group, artifact.name, version.sha256)
         kind = content_type(artifact.name)
@@ -380,8 +333,8 @@ class Artifacts:
         self._storing.add(path, wanted)
         return None
 
-    def _deleted(self, artifact: _Artifact, now: float, now_ms: int) -> Notice | None:
-        path = artifact.found.path
+    def _deleted(self, artifact: Artifact, now: float, now_ms: int) -> Notice | None:
+        path = artifact.path
         if not os.path.isdir(os.path.dirname(path)):
             # Unmounted, maybe: nothing is concluded.
             self._looks.put(path, now + self._pace.cold)
@@ -396,47 +349,4 @@ class Artifacts:
             self._looks.put(path, now)
             return None
         artifact.busy = True
-        gone = ArtifactVersion(path, "", 0, 0, 0)
-        return _notice(artifact, deletion(artifact.name, now_ms), gone)
-
-
-def _of(path: str, version: Version) -> ArtifactVersion:
-    return ArtifactVersion(path, version.sha256, version.size, version.modified_ns, version.inode)
-
-
-def _manifest(artifact: _Artifact, version: Version, stored: StoredObject | None) -> Notice:
-    message = manifest(
-        artifact.name,
-        sha256=version.sha256,
-        size=version.size,
-        modified_ns=version.modified_ns,
-        content=version.content,
-        stored=stored,
-    )
-    return _notice(artifact, message, _of(artifact.found.path, version))
-
-
-def _seen_anew(path: str) -> os.stat_result:
-    """What has the name now: over NFS `stat` may be half a minute late for another host's writes
-    and renames, and would call a file settled that is being written."""
-    descriptor = open_file(path)
-    try:
-        return os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _as_shipped(version: ArtifactVersion, now_ms: int) -> ArtifactShipped:
-    return ArtifactShipped(
-        path=version.path,
-        version=version.sha256,
-        bytes=version.bytes,
-        modified_ns=version.modified_ns,
-        inode=version.inode,
-        at_ms=now_ms,
-    )
-
-
-def _notice(artifact: _Artifact, message: str, version: ArtifactVersion) -> Notice:
-    key = StreamKey(artifact.rule.log_group, clean(artifact.name))
-    return Notice(key, message, version)
+        return artifact.deletion(now_ms)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sidecar.model.batch import StreamKey
@@ -11,7 +10,8 @@ from sidecar.model.ledger import SourceRecord
 from sidecar.model.outcome_ranges import Missing
 from sidecar.model.portion import Portion
 from sidecar.sources.agenda import Agenda
-from sidecar.sources.artifacts import ArtifactRule, Artifacts
+from sidecar.sources.artifact import ArtifactRule
+from sidecar.sources.artifacts import Artifacts
 from sidecar.sources.discovery import Discovery
 from sidecar.sources.identity.catalogue import Catalogue
 from sidecar.sources.look_times import next_look, next_look_at_over
@@ -20,6 +20,7 @@ from sidecar.sources.poll import Budget, Pace
 from sidecar.sources.portions import Portions, forget_old_times
 from sidecar.sources.reach import Reach
 from sidecar.sources.removal import Removal
+from sidecar.sources.rounds import Rounds
 from sidecar.sources.rules import LogRule
 from sidecar.sources.source import Again, Source
 from sidecar.sources.tailer import Tailer
@@ -29,9 +30,6 @@ from sidecar.telemetry import Totals
 
 SWEEP_SECONDS = 1.0
 """How often sources that are done with are let go."""
-
-ASK_AGAIN_SECONDS = 0.1
-"""How soon a source asks again whether its stream has room, or an archive was looked through."""
 
 LOOK_AGAIN_SECONDS = 0.2
 """How soon a name is looked at again that a scan could not decide on."""
@@ -73,24 +71,18 @@ class Intake:
         self._tailer = tailer
         self._budget = budget
         self._portions = Portions(record, totals)
-        self._ready: deque[Source] = deque()
+        self.rounds = Rounds(
+            catalogue=catalogue, tailer=tailer, reach=reach, budget=budget, pace=pace, now=now
+        )
         self._looks: Agenda[int] = Agenda()
-        self._waiting: Agenda[int] = Agenda()
-        """What is to be read and may not yet; unlike a look, asking again costs no operation."""
         self._swept_at = now
-        self._measured_at = now
         self._covered_at = float("-inf")
         self._learned_at = float("-inf")
 
     @property
     def has_unread(self) -> bool:
         """Is a source waiting for its turn, or an archive being looked through?"""
-        return bool(self._ready) or self.catalogue.archives.is_busy
-
-    @property
-    def reads_again(self) -> bool:
-        """Is the next turn that of a source of which bytes are to be read once more?"""
-        return bool(self._ready) and bool(self._ready[0].again)
+        return not self.rounds.is_empty or self.catalogue.archives.is_busy
 
     def discover(self, now: float, now_ms: int, *, everything: bool = False) -> None:
         """Scan what is due and take in what changed; the first time all there is."""
@@ -108,7 +100,7 @@ class Intake:
             self.artifacts.miss(now)
         if not self.reach.hung:
             for source in self.catalogue.look_through(now, now_ms):
-                self._give_turn(source)
+                self.rounds.give_turn(source)
         for path in moved_in:
             self.artifacts.touched(path, now, renamed_into_place=True)
 
@@ -119,13 +111,10 @@ class Intake:
             if source is not None:
                 source.heard = True
                 self.catalogue.lifecycle.revive(source, now)
-                self._give_turn(source)
+                self.rounds.give_turn(source)
             else:
                 self.artifacts.touched(path, now)
-        while self._waiting.next_due() <= now:
-            source = self.catalogue.sources.get(self._waiting.take())
-            if source is not None:
-                self._give_turn(source)
+        self.rounds.wake(now)
         while self._looks.next_due() <= now and self._budget.has_room(now):
             number = self._looks.take()
             source = self.catalogue.sources.get(number)
@@ -174,10 +163,7 @@ class Intake:
                 readers.append(reader)
         # Each goes before all others: so the oldest file is the last to be put there.
         for reader in sorted(readers, key=lambda each: (each.order, each.id), reverse=True):
-            if reader.queued:
-                reader.queued = False
-                self._ready.remove(reader)
-            self._give_turn(reader)
+            self.rounds.give_turn_anew(reader)
 
     def look_again(self, paths: Iterable[str], now: float) -> None:
         """Have the next scan report these names, which may be ours by now."""
@@ -224,32 +210,15 @@ class Intake:
     def read(
         self, now: float, now_ms: int, has_room: Callable[[StreamKey | None], bool]
     ) -> Iterator[tuple[StreamKey, Portion]]:
-        """One turn for each source that waits for one, while there is room for what it gives.
-
-        `has_room` tells for a stream, and with None for any at all.
-        """
-        self.catalogue.order.begin_round()
-        for _ in range(len(self._ready)):
-            if not self.reads_again and not has_room(None):
-                self._measure_waiting(now)
-                break
-            source = self._ready.popleft()
-            source.queued = False
+        """One turn for each source that waits for one, while there is room for what it gives."""
+        for source in self.rounds.turns(now, has_room):
             if source.over:
                 self._look_later(source, now)
                 continue
-            if not self._answers(source):
-                self._waiting.put(source.id, now + self.pace.hot)
-                continue
-            if self._must_wait(source, now, has_room):
-                continue
-            if source.again:
-                turn = self._tailer.again(source, now, now_ms)
-            else:
-                polled, size = source.ask_server, source.size
-                turn = self._tailer.turn(source, now, now_ms)
-                if polled and source.size > size:
-                    source.heard = False  # until the watch tells of it after all
+            polled, size = source.ask_server, source.size
+            turn = self._tailer.turn(source, now, now_ms)
+            if polled and source.size > size:
+                source.heard = False  # until the watch tells of it after all
             if turn.portion is not None:
                 self.last_growth = now
                 self._portions.note(turn.portion)
@@ -258,35 +227,12 @@ class Intake:
                         forget_old_times(turn.portion.records, now_ms)
                     yield source.key, turn.portion
             self._after(source, turn, now, now_ms)
-        for source in self.catalogue.order.end_round():
-            self._give_turn(source)
-
-    def _must_wait(
-        self, source: Source, now: float, has_room: Callable[[StreamKey | None], bool]
-    ) -> bool:
-        """Has it to wait: for an older file or archive of its stream, or for room?"""
-        order = self.catalogue.order
-        if source.again:
-            order.got_room(source)
-            return False  # others wait for it, and take the room: it is no more than was under way
-        if order.is_behind_older(source):
-            order.wait(source)
-            return True
-        if not has_room(source.key):
-            order.await_room(source)
-            if self._budget.has_room(now):
-                self._tailer.measure(source, now)
-        elif not (order.is_behind_awaiting(source) or self.catalogue.waits_for_archive(source)):
-            order.got_room(source)
-            return False
-        self._waiting.put(source.id, now + ASK_AGAIN_SECONDS)
-        return True
 
     def next_due(self) -> float:
         """Monotonic time of the next scan, look or artifact."""
         dues = (
             self._looks.next_due(),
-            self._waiting.next_due(),
+            self.rounds.next_due(),
             self.discovery.next_due(),
             self.artifacts.next_due(),
             self.catalogue.archives.next_due(),
@@ -311,14 +257,14 @@ class Intake:
         if changes.found:
             self.last_growth = now
         for source in self.catalogue.admit(logs, now, now_ms):
-            self._give_turn(source)
+            self.rounds.give_turn(source)
         for path in self.catalogue.unreadable:
             self.discovery.forget(path)
         self._report_again(now)
 
     def _look(self, source: Source, now: float) -> None:
         """Give it a turn; of one that is done with, only see whether it was written to."""
-        if not self._answers(source):
+        if not self.reach.answers(source.record.claim.root):
             self._looks.put(source.id, now + self.pace.hot)
             return
         if source.over and self.catalogue.whereabouts.has_grown(source):
@@ -327,10 +273,7 @@ class Intake:
             self._look_later(source, now)
         else:
             source.ask_server = True
-            self._give_turn(source)
-
-    def _answers(self, source: Source) -> bool:
-        return self.reach.answers(source.record.claim.root)
+            self.rounds.give_turn(source)
 
     def _look_later(self, source: Source, now: float) -> None:
         self._looks.put(source.id, next_look_at_over(source, now, self.pace))
@@ -349,45 +292,21 @@ class Intake:
             self._learned_at = now
             self.mounts.learn(self.discovery.roots)
 
-    def _measure_waiting(self, now: float) -> None:
-        """Note how far files have grown that cannot be read for want of room: the backlog is told
-        right in an outage above all, and an open file outlives its deletion."""
-        if now - self._measured_at < self.pace.hot:
-            return
-        self._measured_at = now
-        for source in self._ready:
-            if not self._budget.has_room(now):
-                break
-            if not self._answers(source):
-                continue
-            self._budget.spend(1)
-            source.ask_server = True
-            self._tailer.measure(source, now)
-
     def _report_again(self, now: float) -> None:
-        for path in self.catalogue.report_again:
-            self.discovery.forget(path)
-            self.discovery.touch(path.rpartition("/")[0], now + LOOK_AGAIN_SECONDS)
-        self.catalogue.report_again.clear()
-
-    def _give_turn(self, source: Source) -> None:
-        if not source.queued and not source.over:
-            source.queued = True
-            if source.again:
-                self._ready.appendleft(source)
-            else:
-                self._ready.append(source)
+        paths = self.catalogue.whereabouts.report_again
+        self.look_again(paths, now + LOOK_AGAIN_SECONDS)
+        paths.clear()
 
     def _after(self, source: Source, turn: Turn, now: float, now_ms: int) -> None:
         if turn.verdict is Verdict.REPLACED:
             for successor in self.catalogue.truncation.replaced(source, now, now_ms):
-                self._give_turn(successor)
+                self.rounds.give_turn(successor)
             return
         if turn.verdict is Verdict.OVERWRITTEN:
             truncation = self.catalogue.truncation
             follower = truncation.overwritten(source, turn.agrees_to, now, now_ms)
             if follower is not None:
-                self._give_turn(follower)
+                self.rounds.give_turn(follower)
             return
         if turn.verdict is Verdict.MOVED:
             self.catalogue.whereabouts.misled(source, now)
@@ -397,7 +316,7 @@ class Intake:
             self.catalogue.fingerprints.learn(source, self._tailer.head(source))
         if turn.more:
             self.catalogue.order.is_not_read_out(source)
-            self._give_turn(source)
+            self.rounds.give_turn(source)
             return
         revalidates = self.mounts.revalidates(source.record.claim.root)
         self._looks.put(source.id, next_look(source, now, self.pace, revalidates=revalidates))

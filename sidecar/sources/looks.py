@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sidecar.sources.mounts import Mounts
-from sidecar.sources.opening import OPEN_AND_CLOSE, open_file
+from sidecar.sources.opening import OPEN_AND_CLOSE, seen_anew
 from sidecar.sources.poll import Budget
 
 # linux/fcntl.h and linux/stat.h
@@ -129,20 +129,12 @@ class Looks:
         return self._opened_anew(descriptor, path) if ask else os.fstat(descriptor)
 
     def by_name(self, path: str) -> os.stat_result | None:
-        """What has this name now; None where nothing has, or what has it cannot be opened.
-
-        Opened anew, since over NFS the answer to `stat` may be that of the file which had the name
-        half a minute ago.
-        """
+        """What has this name now; None where nothing has, or what has it cannot be opened."""
         self._budget.spend(OPEN_AND_CLOSE)
         try:
-            descriptor = open_file(path)
+            return seen_anew(path)
         except OSError:
             return None
-        try:
-            return os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
 
     def _by_statx(self, descriptor: int, flags: int) -> Seen | None:
         """None where there is no such call; what else goes wrong is the file's own trouble.

@@ -29,3 +29,13 @@ def problem(error: OSError) -> str:
 def open_file(path: str) -> int:
     """Open for reading; never blocks on a FIFO and never takes a terminal over."""
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+def seen_anew(path: str) -> os.stat_result:
+    """What has the name now. Opened, which asks the server: over NFS `stat` may answer for what
+    another host wrote, or for the file that had the name, half a minute ago."""
+    descriptor = open_file(path)
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)

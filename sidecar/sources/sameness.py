@@ -6,7 +6,7 @@ import os
 
 import structlog
 
-from sidecar.sources.opening import open_file
+from sidecar.sources.opening import seen_anew
 from sidecar.sources.source import Source
 from sidecar.sources.turns import Turn, Verdict
 from sidecar.telemetry import Totals
@@ -35,13 +35,9 @@ class Sameness:
             return Turn()
         if not source.leaving:
             try:
-                fresh_descriptor = open_file(source.path)
+                fresh = seen_anew(source.path)
             except FileNotFoundError:
                 return Turn(verdict=Verdict.MOVED)
-            try:
-                fresh = os.fstat(fresh_descriptor)
-            finally:
-                os.close(fresh_descriptor)
             if fresh.st_ino != source.inode:
                 return Turn(verdict=Verdict.REPLACED)
             size = fresh.st_size

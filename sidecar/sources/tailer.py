@@ -8,7 +8,6 @@ its size tells nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import structlog
 
@@ -42,25 +41,13 @@ class Tailer:
         self._rereading = Rereading(self._content, self._reading, totals)
 
     def turn(self, source: Source, now: float, now_ms: int) -> Turn:
-        """Look at the source, and read at most one portion. Never raises for the volume's faults.
+        """Read on in what is to be read once more, or look at the source and read at most one
+        portion. Never raises for the volume's faults.
 
         A fault makes the source `stuck`, with the reason in `problem`; others go on.
         """
-        return self._guarded(self._turn, source, now, now_ms)
-
-    def again(self, source: Source, now: float, now_ms: int) -> Turn:
-        """Read on in what is to be read once more; its position stays where it is."""
-        return self._guarded(self._again, source, now, now_ms)
-
-    def _guarded(
-        self,
-        act: Callable[[Source, float, int], Turn],
-        source: Source,
-        now: float,
-        now_ms: int,
-    ) -> Turn:
         try:
-            turn = act(source, now, now_ms)
+            turn = self._turn(source, now, now_ms)
         except Moved:
             return Turn(verdict=Verdict.MOVED)
         except Changed:
@@ -75,15 +62,13 @@ class Tailer:
         return turn
 
     def _turn(self, source: Source, now: float, now_ms: int) -> Turn:
+        if source.again:
+            return self._rereading.read_on(source, self._descriptors.of(source), now, now_ms)
         seen, descriptor = self._seen(source)
         if source.archive is None:
             return self._look(source, descriptor, seen, now, now_ms)
         source.looked_at = now
         return self._reading.read(source, descriptor, now, now_ms) if source.unread else Turn()
-
-    def _again(self, source: Source, now: float, now_ms: int) -> Turn:
-        descriptor = self._descriptors.of(source)
-        return self._rereading.read_on(source, descriptor, now, now_ms)
 
     def measure(self, source: Source, now: float) -> None:
         """Note how far the file has grown, without reading it."""

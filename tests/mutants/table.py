@@ -35,7 +35,7 @@ MUTANTS = (
     Mutant(
         "I01",
         "sidecar/sources/identity/tracing.py",
-        "not source.over and self._whereabouts.is_in_place(source):",
+        "not source.over and self.whereabouts.is_in_place(source):",
         "False:",
         f"{READING}/test_archive_names.py -k begins_alike",
     ),
@@ -92,14 +92,14 @@ MUTANTS = (
         "D05",
         "sidecar/sources/identity/whereabouts.py",
         "        source.missing_since = now\n"
-        "        self._report_again += self._other_names.pop(source.id, ())\n",
+        "        self.report_again += self._other_names.pop(source.id, ())\n",
         "        source.missing_since = now\n",
         f"{READING}/test_discovery.py -k what_one_path_loses",
     ),
     Mutant(
         "D01",
         "sidecar/sources/identity/claiming.py",
-        'if rule.start_at != "end" or not self._beginning.was_there(candidate):',
+        'if rule.start_at != "end" or not self.beginning.was_there(candidate):',
         'if rule.start_at != "end":',
         f"{READING}/test_discovery.py -k d01",
     ),
@@ -154,14 +154,14 @@ MUTANTS = (
     ),
     Mutant(
         "D08",
-        "sidecar/sources/intake.py",
-        "        for source in self.catalogue.order.end_round():",
+        "sidecar/sources/rounds.py",
+        "        for source in order.end_round():",
         "        for source in ():",
         "tests/integration/reading/test_overdue_directories.py -k backlog",
     ),
     Mutant(
         "D08",
-        "sidecar/sources/intake.py",
+        "sidecar/sources/rounds.py",
         "        while self._waiting.next_due() <= now:",
         "        while self._waiting.next_due() <= now and self._budget.has_room(now):",
         "tests/integration/reading/test_overdue_directories.py -k backlog",
@@ -330,9 +330,10 @@ MUTANTS = (
     Mutant(
         "L07",
         "sidecar/sources/intake.py",
-        "            self._give_turn(source)\n            return\n        revalidates",
+        "            self.rounds.give_turn(source)\n            return\n        revalidates",
         "            source.queued = True\n"
-        "            self._ready.appendleft(source)\n            return\n        revalidates",
+        "            self.rounds._ready.appendleft(source)\n"
+        "            return\n        revalidates",
         f"{READING}/test_lines.py -k l07",
     ),
     Mutant(
@@ -443,7 +444,7 @@ MUTANTS = (
     Mutant(
         "R07",
         "sidecar/sources/identity/admission.py",
-        "        return self._continuation.go_on(original, candidate, rule, now, now_ms)",
+        "        return self.continuation.go_on(original, candidate, rule, now, now_ms)",
         "        return self._admit_new(candidate, rule, now, now_ms)",
         f"{READING}/test_archives.py -k r10_rest",
     ),
@@ -912,7 +913,7 @@ MUTANTS = (
     Mutant(
         "M02",
         "sidecar/sources/identity/remembered.py",
-        "                self._streams.add(record.path, record)",
+        "                self.streams.add(record.path, record)",
         "                pass",
         "tests/integration/members/test_taking_over.py -k another_finishes",
     ),
@@ -982,7 +983,7 @@ MUTANTS = (
     Mutant(
         "C02",
         "sidecar/sources/identity/admission.py",
-        "if self._originals.has_moved_on(original, candidate):",
+        "if self.originals.has_moved_on(original, candidate):",
         "if False:",
         f"{DELIVERING}/test_passed_over.py -k archive",
     ),
@@ -1009,7 +1010,7 @@ MUTANTS = (
     ),
     Mutant(
         "C02",
-        "sidecar/sources/intake.py",
+        "sidecar/sources/rounds.py",
         "            return False  # others wait for it, and take the room",
         "            return not has_room(source.key)  # others wait for it, and take the room",
         f"{DELIVERING}/test_after_a_crash.py -k needs_no_room",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sidecar.sources.discovery import Found
 from sidecar.sources.identity.archives import Archives
@@ -23,45 +23,30 @@ from sidecar.sources.siblings import generation
 from sidecar.sources.source import Source
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
     """Asks the parts that know, one after the other, and acts on the first that does."""
 
-    def __init__(
-        self,
-        *,
-        rules: Mapping[int, LogRule],
-        examination: Examination,
-        archives: Archives,
-        whereabouts: Whereabouts,
-        remembered: Remembered,
-        tracing: Tracing,
-        originals: Originals,
-        passed_over: PassedOver,
-        claiming: Claiming,
-        lifecycle: Lifecycle,
-        continuation: Continuation,
-        retirement: Retirement,
-    ) -> None:
-        self._rules = rules
-        self._examination = examination
-        self._archives = archives
-        self._whereabouts = whereabouts
-        self._remembered = remembered
-        self._tracing = tracing
-        self._originals = originals
-        self._passed_over = passed_over
-        self._claiming = claiming
-        self._lifecycle = lifecycle
-        self._continuation = continuation
-        self._retirement = retirement
+    rules: Mapping[int, LogRule]
+    examination: Examination
+    archives: Archives
+    whereabouts: Whereabouts
+    remembered: Remembered
+    tracing: Tracing
+    originals: Originals
+    passed_over: PassedOver
+    claiming: Claiming
+    lifecycle: Lifecycle
+    continuation: Continuation
+    retirement: Retirement
 
     def admit(self, unknown: Sequence[Found], now: float, now_ms: int) -> list[Source]:
         """Take in plain files, those that are known and the oldest first."""
-        candidates = self._examination.at_rest(unknown, now)
+        candidates = self.examination.at_rest(unknown, now)
         candidates.sort(key=_by_age)
         for candidate in candidates:
-            self._remembered.set_aside_outdated(candidate, now)
-        self._claiming.ask_for([each for each in candidates if not each.traces], now)
+            self.remembered.set_aside_outdated(candidate, now)
+        self.claiming.ask_for([each for each in candidates if not each.traces], now)
         sources = []
         for candidate in candidates:
             current = self._looked_into_again(candidate)
@@ -78,77 +63,77 @@ class Admission:
         than when it was looked into, it is once more. None where another has its name meanwhile."""
         if candidate.record is not None and not candidate.record.claim.start:
             return candidate
-        traces = self._tracing.of(candidate.found, candidate.head)
+        traces = self.tracing.of(candidate.found, candidate.head)
         if len(traces) <= len(candidate.traces):
             return candidate
-        again = self._examination.of(candidate.found)
-        if again is None or not self._examination.is_what_was_found(again):
+        again = self.examination.of(candidate.found)
+        if again is None or not self.examination.is_what_was_found(again):
             return None
         return again
 
     def admit_one(self, candidate: Candidate, now: float, now_ms: int) -> Source | None:
         """Take in one file; gives the source that is to be read there, if any is."""
         found = candidate.found
-        live = self._whereabouts.of(found, candidate.inode, now)
+        live = self.whereabouts.of(found, candidate.inode, now)
         if live is not None and live.over and candidate.record is not live.record:
-            self._retirement.forget(live, now)
+            self.retirement.forget(live, now)
         elif live is not None:
             self._meet(live, candidate, now)
             return live
-        rule = self._rules[found.rule.number]
-        self._remembered.set_aside_outdated(candidate, now)
-        self._remembered.met(found.root, candidate.inode)
-        rest_of = self._originals.left_to(candidate)
+        rule = self.rules[found.rule.number]
+        self.remembered.set_aside_outdated(candidate, now)
+        self.remembered.met(found.root, candidate.inode)
+        rest_of = self.originals.left_to(candidate)
         if rest_of is not None:
             assert candidate.record is not None
-            self._remembered.forget(candidate.record.source)
+            self.remembered.forget(candidate.record.source)
             unread = replace(candidate, record=None)
-            return self._continuation.go_on(rest_of, unread, rule, now, now_ms)
+            return self.continuation.go_on(rest_of, unread, rule, now, now_ms)
         if candidate.record is not None:
-            return self._lifecycle.add(candidate.record, candidate, rule, now)
+            return self.lifecycle.add(candidate.record, candidate, rule, now)
         return self._admit_unknown(candidate, rule, now, now_ms)
 
     def _meet(self, live: Source, candidate: Candidate, now: float) -> None:
         """The file is a living source's, which has it under another number or name, or was over."""
-        self._whereabouts.renumber(live, candidate.found)
-        self._whereabouts.seen(live, candidate.found, now)
+        self.whereabouts.renumber(live, candidate.found)
+        self.whereabouts.seen(live, candidate.found, now)
         if candidate.archive is not None:
             live.archive, live.size = candidate.archive, max(live.position, candidate.size)
         if not live.leaving or candidate.size > live.position:
             # Where it was deleted, this is a new file with the number of an empty one.
             live.deleted = False
-            self._lifecycle.revive(live, now)
+            self.lifecycle.revive(live, now)
 
     def _admit_unknown(
         self, candidate: Candidate, rule: LogRule, now: float, now_ms: int
     ) -> Source | None:
         """A file that no record is of: a copy, an archive, or new."""
         found = candidate.found
-        if self._originals.is_finished(candidate):
-            self._passed_over.add_copy(found.path)
+        if self.originals.is_finished(candidate):
+            self.passed_over.add_copy(found.path)
             return None
-        original = self._originals.of(candidate)
+        original = self.originals.of(candidate)
         if original is None:
             return self._admit_new(candidate, rule, now, now_ms)
-        if self._originals.is_reachable(original, found):
-            self._passed_over.add_copy(found.path, original)
+        if self.originals.is_reachable(original, found):
+            self.passed_over.add_copy(found.path, original)
             return None
-        if self._originals.has_moved_on(original, candidate):
-            self._archives.offer(found, now)
+        if self.originals.has_moved_on(original, candidate):
+            self.archives.offer(found, now)
             return None
-        return self._continuation.go_on(original, candidate, rule, now, now_ms)
+        return self.continuation.go_on(original, candidate, rule, now, now_ms)
 
     def _admit_new(
         self, candidate: Candidate, rule: LogRule, now: float, now_ms: int
     ) -> Source | None:
-        if self._passed_over.leaves(candidate):
+        if self.passed_over.leaves(candidate):
             return None
-        feeds = self._claiming.granted(candidate, now)
+        feeds = self.claiming.granted(candidate, now)
         if feeds is None:
             return None
-        start = self._claiming.start_of(candidate, rule)
-        record = self._claiming.claim(candidate, feeds, start, now_ms)
-        return self._lifecycle.add(record, candidate, rule, now)
+        start = self.claiming.start_of(candidate, rule)
+        record = self.claiming.claim(candidate, feeds, start, now_ms)
+        return self.lifecycle.add(record, candidate, rule, now)
 
 
 def _by_age(candidate: Candidate) -> tuple[bool, float, bool, int]:

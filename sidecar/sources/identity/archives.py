@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
-from sidecar.model.ledger import SourceRecord
 from sidecar.sources.archive import MAGIC
 from sidecar.sources.discovery import Found
-from sidecar.sources.identity.candidate import Candidate, TracesOf
+from sidecar.sources.identity.candidate import Candidate, KnownOf
 from sidecar.sources.identity.inspection import Inspection
 from sidecar.sources.opening import open_file, problem
 from sidecar.sources.poll import Budget
@@ -35,7 +33,6 @@ DAMAGE_PATIENCE = 10.0
 class _Waiting:
     found: Found
     due: float
-    inode: int = 0
     size: int = -1
     modified_ns: int = -1
     steady_since: float = 0.0
@@ -44,22 +41,14 @@ class _Waiting:
     inspection: Inspection | None = None
 
 
+@dataclass(slots=True, kw_only=True)
 class Archives:
     """All archives that are not known yet; owned by the catalogue."""
 
-    def __init__(
-        self,
-        *,
-        records_of: Callable[[str, int], list[SourceRecord]],
-        traces_of: TracesOf,
-        budget: Budget,
-        unreadable: dict[str, str],
-    ) -> None:
-        self._records_of = records_of
-        self._traces_of = traces_of
-        self._budget = budget
-        self._unreadable = unreadable
-        self._waiting: dict[tuple[str, int], _Waiting] = {}
+    known_of: KnownOf
+    budget: Budget
+    unreadable: dict[str, str]
+    _waiting: dict[tuple[str, int], _Waiting] = field(init=False, default_factory=dict)
 
     @property
     def is_busy(self) -> bool:
@@ -139,7 +128,7 @@ class Archives:
     def _look(self, each: _Waiting, now: float, plain: list[Found]) -> bool:
         """Is it time to look into it? True when it is to be waited for no more."""
         found = each.found
-        self._budget.spend(1)
+        self.budget.spend(1)
         try:
             seen = os.stat(found.path)
             if not stat.S_ISREG(seen.st_mode):
@@ -153,18 +142,18 @@ class Archives:
                 return False
             if not self._is_ripe(each, seen, now):
                 return False
-            self._budget.spend(1)
+            self.budget.spend(1)
             if seen.st_size and not _is_archive(found.path):
                 if found.included:
                     plain.append(replace(found, base=None, compressed=False))
                 return True
-            each.inspection = Inspection(found, self._records_of, self._traces_of)
+            each.inspection = Inspection(found, self.known_of)
         except FileNotFoundError:
             return True
         except OSError as error:
             self._fail(each, problem(error), now)
             return False
-        self._unreadable.pop(found.path, None)
+        self.unreadable.pop(found.path, None)
         return False
 
     @staticmethod
@@ -183,9 +172,9 @@ class Archives:
             each.inspection.close()
             each.inspection = None
         path = each.found.path
-        if self._unreadable.get(path) != text:
+        if self.unreadable.get(path) != text:
             log.warning("file_unreadable", path=path, error=text)
-        self._unreadable[path] = text
+        self.unreadable[path] = text
         each.failed_at = now
         each.due = now + DAMAGE_PATIENCE
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 from sidecar.sources.identity.candidate import Candidate
+from sidecar.sources.opening import open_file
 
 CLOCK_MARGIN = 2.0
 """Seconds by which a file's time may lie before the moment it was written: the kernel stamps files
 with a coarse clock, a server with its own. In doubt a file is newer than the state directory."""
+
+LINE_SEARCH = 64 * 1024
+"""How far back `start_at: end` looks for the start of the line it lands in."""
 
 
 class Beginning:
@@ -36,3 +42,17 @@ class Beginning:
 
     def _is_older(self, candidate: Candidate) -> bool:
         return candidate.modified < self._state_created - CLOCK_MARGIN
+
+
+def last_line_start(path: str, size: int) -> int:
+    """Where the last line that has begun by `size` starts; `size` itself after a line feed.
+
+    A line longer than `LINE_SEARCH` is taken up in its middle rather than read from its start.
+    """
+    descriptor = open_file(path)
+    try:
+        at = max(0, size - LINE_SEARCH)
+        line_feed = os.pread(descriptor, size - at, at).rfind(b"\n")
+        return at + line_feed + 1 if line_feed >= 0 or at == 0 else size
+    finally:
+        os.close(descriptor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from sidecar.model.fingerprint import FULL, MARKER_LENGTH
@@ -13,12 +13,6 @@ from sidecar.model.ledger import SourceRecord
 from sidecar.sources.discovery import Found
 from sidecar.sources.identity.traces import Trace
 from sidecar.sources.opening import open_file
-
-LINE_SEARCH = 64 * 1024
-"""How far back `start_at: end` looks for the start of the line it lands in."""
-
-TracesOf: TypeAlias = Callable[[Found, bytes], Sequence[Trace]]
-"""Gives the traces of the sources that a file with these first bytes may be a copy of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +33,7 @@ class Candidate:
     """The bytes before the offset at which `record` goes on, at most MARKER_LENGTH."""
     record: SourceRecord | None
     outdated: tuple[SourceRecord, ...]
-    before: Mapping[int, bytes] = field(default_factory=dict)
+    before: Mapping[int, bytes]
     """The bytes before the offsets that the traces ask for, as far as the content reaches."""
     traces: Sequence[Trace] = ()
     archive: tuple[int, int] | None = None
@@ -48,15 +42,50 @@ class Candidate:
     """False for an archive that ends before its content does."""
 
 
-def examine(
-    found: Found,
-    records_of: Callable[[str, int], list[SourceRecord]],
-    traces_of: TracesOf,
-) -> Candidate | None:
-    """Open, look, close. None for what is gone again or no plain file; OSError for the rest.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a file may turn out to be, before its content is compared with that."""
 
-    `records_of` gives what is known of a root's inode number.
-    """
+    records: Sequence[SourceRecord]
+    """Of its inode number."""
+    traces: Sequence[Trace]
+    """Of the sources that a file with its first bytes may be a copy of."""
+
+    def offsets(self) -> set[int]:
+        """Where `candidate` wants to know the bytes before."""
+        wanted = {record.acknowledged for record in self.records}
+        return wanted.union(*(trace.offsets() for trace in self.traces))
+
+    def candidate(
+        self,
+        found: Found,
+        seen: os.stat_result,
+        size: int,
+        head: bytes,
+        before: Mapping[int, bytes],
+    ) -> Candidate:
+        """Of a file of which this is known, with a content of `size` bytes."""
+        record, outdated = _chosen(found, self.records, size, head, before)
+        return Candidate(
+            found=found,
+            inode=seen.st_ino,
+            size=size,
+            modified=seen.st_mtime,
+            head=head,
+            tail=before[record.acknowledged] if record is not None else b"",
+            record=record,
+            outdated=outdated,
+            before=before,
+            traces=self.traces,
+        )
+
+
+KnownOf: TypeAlias = Callable[[Found, int, bytes], Known]
+"""Gives what is known of a file by its name, its inode number and its first bytes."""
+
+
+def examine(found: Found, known_of: KnownOf) -> Candidate | None:
+    """Open, look, close. None for what is gone again or no plain file; OSError for the rest."""
     try:
         descriptor = open_file(found.path)
     except FileNotFoundError:
@@ -66,31 +95,17 @@ def examine(
         if not stat.S_ISREG(seen.st_mode):
             return None
         head = os.pread(descriptor, FULL, 0)
-        known = records_of(found.root, seen.st_ino)
-        traces = traces_of(found, head) if found.base is not None else ()
-        wanted = {record.acknowledged for record in known}
-        wanted.update(*(trace.offsets() for trace in traces))
-        before = {at: _bytes_before(descriptor, at) for at in wanted if at <= seen.st_size}
-        record, outdated = chosen(found, known, seen.st_size, head, before)
-        return Candidate(
-            found=found,
-            inode=seen.st_ino,
-            size=seen.st_size,
-            modified=seen.st_mtime,
-            head=head,
-            tail=before[record.acknowledged] if record is not None else b"",
-            record=record,
-            outdated=outdated,
-            before=before,
-            traces=traces,
-        )
+        known = known_of(found, seen.st_ino, head)
+        wanted = [at for at in known.offsets() if at <= seen.st_size]
+        before = {at: _bytes_before(descriptor, at) for at in wanted}
+        return known.candidate(found, seen, seen.st_size, head, before)
     finally:
         os.close(descriptor)
 
 
-def chosen(
+def _chosen(
     found: Found,
-    known: Sequence[SourceRecord],
+    records: Sequence[SourceRecord],
     size: int,
     head: bytes,
     before: Mapping[int, bytes],
@@ -101,7 +116,7 @@ def chosen(
     an archive: its number may be any other file's by now.
     """
     record = None
-    for each in known:
+    for each in records:
         if size < each.acknowledged:
             continue
         if each.fingerprint is None:
@@ -109,38 +124,12 @@ def chosen(
                 record = each
         elif each.fingerprint.matches(head) and each.marker.matches(before[each.acknowledged]):
             record = each
-    return record, tuple(other for other in known if other is not record)
+    return record, tuple(other for other in records if other is not record)
 
 
 def shares_a_name(record: SourceRecord, found: Found) -> bool:
     """Has the file found a name that the source had, or one that a rotation made of it?"""
     return not {found.path, found.base}.isdisjoint((record.path, record.claim.path))
-
-
-def numbers_differ(found: Found, inode: int) -> bool:
-    """Does the directory go on to give the found number for a file that has another itself?"""
-    directory, name = os.path.split(found.path)
-    try:
-        before = os.stat(found.path).st_ino
-        with os.scandir(directory) as entries:
-            numbers = [entry.inode() for entry in entries if entry.name == name]
-        return numbers == [found.inode] and before == inode == os.stat(found.path).st_ino
-    except OSError:
-        return False
-
-
-def last_line_start(path: str, size: int) -> int:
-    """Where the last line that has begun by `size` starts; `size` itself after a line feed.
-
-    A line longer than `LINE_SEARCH` is taken up in its middle rather than read from its start.
-    """
-    descriptor = open_file(path)
-    try:
-        at = max(0, size - LINE_SEARCH)
-        line_feed = os.pread(descriptor, size - at, at).rfind(b"\n")
-        return at + line_feed + 1 if line_feed >= 0 or at == 0 else size
-    finally:
-        os.close(descriptor)
 
 
 def _bytes_before(descriptor: int, offset: int) -> bytes:

@@ -68,9 +68,6 @@ class Catalogue:
         self._budget = budget
         self._ownership = ownership
         self._gone = Gone(record, totals)
-        self.report_again: list[str] = []
-        """Paths for the next scan to report whatever it knows: perhaps copies in the making, or
-        names of deleted files, which a new file may have taken together with the inode number."""
         self.beginning = Beginning(state_created=state_created, first_start=first_start)
         self.order = StreamOrder(descriptors.holds)
         self.fingerprints = Fingerprints(record)
@@ -82,7 +79,6 @@ class Catalogue:
             looks=looks,
             budget=budget,
             totals=totals,
-            report_again=self.report_again,
         )
         self.streams = Streams(
             whereabouts=self.whereabouts, surroundings=surroundings, ownership=ownership
@@ -102,16 +98,14 @@ class Catalogue:
             descriptors=descriptors,
         )
         self._examination = Examination(
-            records_of=self.remembered.of_number,
-            traces_of=tracing.of,
+            known_of=tracing.known,
+            whereabouts=self.whereabouts,
             budget=budget,
             totals=totals,
-            report_again=self.report_again,
         )
         self.unreadable = self._examination.unreadable
         self.archives = Archives(
-            records_of=self.remembered.of_number,
-            traces_of=tracing.of,
+            known_of=tracing.known,
             budget=budget,
             unreadable=self.unreadable,
         )
@@ -120,7 +114,6 @@ class Catalogue:
             whereabouts=self.whereabouts,
             descriptors=descriptors,
             beginning=self.beginning,
-            report_again=self.report_again,
         )
         self._claiming = Claiming(
             rules=self._rules,
@@ -154,7 +147,6 @@ class Catalogue:
             descriptors=descriptors,
             gone=self._gone,
             totals=totals,
-            report_again=self.report_again,
         )
         self._admission = Admission(
             rules=self._rules,
@@ -195,7 +187,6 @@ class Catalogue:
             lifecycle=self.lifecycle,
             kin=self._index.kin,
             totals=totals,
-            report_again=self.report_again,
         )
         self.remembered.adopt(list(ledger.sources.values()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -11,8 +12,8 @@ from sidecar.model.journal import Entry, SourceClaimed
 from sidecar.model.ledger import Ledger, SourceRecord
 from sidecar.model.ownership import Ownership, Wanted
 from sidecar.sources.discovery import Found
-from sidecar.sources.identity.beginning import Beginning
-from sidecar.sources.identity.candidate import Candidate, last_line_start
+from sidecar.sources.identity.beginning import Beginning, last_line_start
+from sidecar.sources.identity.candidate import Candidate
 from sidecar.sources.identity.remembered import Remembered
 from sidecar.sources.identity.streams import Feeds, Streams
 from sidecar.sources.identity.whereabouts import Whereabouts
@@ -22,42 +23,30 @@ from sidecar.telemetry import Totals
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True, kw_only=True)
 class Claiming:
     """What is asked for in one admission is granted for it alone; the rest is given back."""
 
-    def __init__(
-        self,
-        *,
-        rules: Mapping[int, LogRule],
-        ledger: Ledger,
-        record: Callable[[Entry], None],
-        ownership: Ownership,
-        whereabouts: Whereabouts,
-        remembered: Remembered,
-        streams: Streams,
-        beginning: Beginning,
-        totals: Totals,
-    ) -> None:
-        self._rules = rules
-        self._ledger = ledger
-        self._record = record
-        self._ownership = ownership
-        self._whereabouts = whereabouts
-        self._remembered = remembered
-        self._streams = streams
-        self._beginning = beginning
-        self._totals = totals
-        self._granted: dict[str, tuple[Wanted, str]] = {}
-        """What may be claimed, by path, with the task it belongs to."""
-        self._asked: set[str] = set()
+    rules: Mapping[int, LogRule]
+    ledger: Ledger
+    record: Callable[[Entry], None]
+    ownership: Ownership
+    whereabouts: Whereabouts
+    remembered: Remembered
+    streams: Streams
+    beginning: Beginning
+    totals: Totals
+    _granted: dict[str, tuple[Wanted, str]] = field(init=False, default_factory=dict)
+    """What may be claimed, by path, with the task it belongs to."""
+    _asked: set[str] = field(init=False, default_factory=set)
 
     def is_left(self, found: Found, now: float) -> bool:
         """Is it another member's? Nothing that is known here is asked about."""
         name = found.base or found.path
-        is_known = self._remembered.has_number(found.root, found.inode)
-        if is_known or self._whereabouts.at(name) is not None:
+        is_known = self.remembered.has_number(found.root, found.inode)
+        if is_known or self.whereabouts.at(name) is not None:
             return False
-        return self._ownership.is_left(found.path, name, found.root, found.inode, now)
+        return self.ownership.is_left(found.path, name, found.root, found.inode, now)
 
     def ask_for(self, candidates: Sequence[Candidate], now: float) -> None:
         """Ask for what is new of these: what is granted may be claimed."""
@@ -65,16 +54,16 @@ class Claiming:
         tasks = []
         for each in candidates:
             found = each.found
-            live = self._whereabouts.numbered(found.root, each.inode)
+            live = self.whereabouts.numbered(found.root, each.inode)
             if each.record is not None or (live is not None and not live.over):
                 continue
-            if self._beginning.leaves(each):
+            if self.beginning.leaves(each):
                 continue
-            name = self._whereabouts.name_of(found)
-            key, task = self._streams.of(name, found.root, self._rules[found.rule.number])
+            name = self.whereabouts.name_of(found)
+            key, task = self.streams.of(name, found.root, self.rules[found.rule.number])
             wanted.append(Wanted(found.path, name, found.root, each.inode, each.head, *key))
             tasks.append(task)
-        ours = self._ownership.grant(wanted, now)
+        ours = self.ownership.grant(wanted, now)
         for want, task, is_ours in zip(wanted, tasks, ours, strict=True):
             self._asked.add(want.path)
             if is_ours:
@@ -94,13 +83,13 @@ class Claiming:
     def return_unused(self) -> None:
         """The admission is over: give back what turned out not to be wanted, a copy, say."""
         for wanted, _ in self._granted.values():
-            self._ownership.give_up(wanted.root, wanted.inode, wanted.group, wanted.stream)
+            self.ownership.give_up(wanted.root, wanted.inode, wanted.group, wanted.stream)
         self._granted.clear()
         self._asked.clear()
 
     def start_of(self, candidate: Candidate, rule: LogRule) -> int:
         """Where a new file is read from, by `start_at`."""
-        if rule.start_at != "end" or not self._beginning.was_there(candidate):
+        if rule.start_at != "end" or not self.beginning.was_there(candidate):
             return 0
         if candidate.archive is not None:
             return candidate.size
@@ -110,9 +99,9 @@ class Claiming:
         """The file's content from `start` on is a new source."""
         found = candidate.found
         (group, stream), task = feeds
-        path = self._whereabouts.name_of(found)
+        path = self.whereabouts.name_of(found)
         entry = SourceClaimed(
-            source=self._ledger.next_source,
+            source=self.ledger.next_source,
             root=found.root,
             path=path,
             inode=candidate.inode,
@@ -123,9 +112,9 @@ class Claiming:
             start=start,
             at_ms=now_ms,
         )
-        self._record(entry)
-        self._totals.sources_claimed += 1
-        record = self._ledger.sources[entry.source]
-        self._streams.add(path, record)
+        self.record(entry)
+        self.totals.sources_claimed += 1
+        record = self.ledger.sources[entry.source]
+        self.streams.add(path, record)
         log.info("source_claimed", path=found.path, group=group, stream=stream, start=start)
         return record

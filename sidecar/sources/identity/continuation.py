@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -24,37 +24,26 @@ from sidecar.sources.source import Source
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Continuation:
     """The record, its number and its checkpoint stay; the file and its inode are others."""
 
-    def __init__(
-        self,
-        *,
-        index: Index,
-        record: Callable[[Entry], None],
-        lifecycle: Lifecycle,
-        remembered: Remembered,
-        whereabouts: Whereabouts,
-        claiming: Claiming,
-        descriptors: Descriptors,
-        gone: Gone,
-    ) -> None:
-        self._index = index
-        self._record = record
-        self._lifecycle = lifecycle
-        self._remembered = remembered
-        self._whereabouts = whereabouts
-        self._claiming = claiming
-        self._descriptors = descriptors
-        self._gone = gone
+    index: Index
+    record: Callable[[Entry], None]
+    lifecycle: Lifecycle
+    remembered: Remembered
+    whereabouts: Whereabouts
+    claiming: Claiming
+    descriptors: Descriptors
+    gone: Gone
 
     def go_on(
         self, number: int, candidate: Candidate, rule: LogRule, now: float, now_ms: int
     ) -> Source:
         """The source goes on in the candidate's file where it stood."""
         found = candidate.found
-        source = self._index.sources.get(number)
-        record = self._index.records[number]
+        source = self.index.sources.get(number)
+        record = self.index.records[number]
         read_to = record.acknowledged if source is None else source.position
         log.info(
             "source_continues_in_copy",
@@ -65,16 +54,16 @@ class Continuation:
         )
         if source is not None and source.again and _is_unchanged(source, candidate):
             # It was read again as far as this goes: the rest was written after the copy was made.
-            self._gone.wanted(source.give_up_again())
+            self.gone.wanted(source.give_up_again())
         if candidate.size < read_to:
             return self._go_on_later(source, record, candidate, rule, now, now_ms)
-        self._remembered.wake_up(record)
-        self._record(SourceMoved(number, found.path, candidate.inode))
-        self._index.kin.add(number, found.path, rule.match.rotated)
+        self.remembered.wake_up(record)
+        self.record(SourceMoved(number, found.path, candidate.inode))
+        self.index.kin.add(number, found.path, rule.match.rotated)
         if source is None:
             before = candidate.before[record.acknowledged]
             known = replace(candidate, record=record, tail=before)
-            source = self._lifecycle.add(record, known, rule, now)
+            source = self.lifecycle.add(record, known, rule, now)
         else:
             self._move(source, candidate, now)
         source.renamed_away = True
@@ -91,8 +80,8 @@ class Continuation:
     ) -> Source:
         """A copy that is shorter than what was read: known by a record of its own from now on, and
         read where it becomes longer."""
-        claimed = self._claiming.claim(candidate, feeds_of(record), candidate.size, now_ms)
-        copy = self._lifecycle.add(claimed, candidate, rule, now)
+        claimed = self.claiming.claim(candidate, feeds_of(record), candidate.size, now_ms)
+        copy = self.lifecycle.add(claimed, candidate, rule, now)
         copy.renamed_away = True
         if source is not None:
             source.copy = copy
@@ -102,12 +91,12 @@ class Continuation:
 
     def _move(self, source: Source, candidate: Candidate, now: float) -> None:
         """Let a living source go on in another file."""
-        self._descriptors.close(source)
-        self._whereabouts.let_go(source)
+        self.descriptors.close(source)
+        self.whereabouts.let_go(source)
         held_to = max(candidate.size, source.position)
         if source.size > held_to:
             # Written after the copy was made and before the truncation, seen and not read.
-            self._gone.seen_only(source, held_to)
+            self.gone.seen_only(source, held_to)
         source.size = held_to
         source.archive = candidate.archive
         source.entry_inode = candidate.found.inode
@@ -115,9 +104,9 @@ class Continuation:
         source.missing_since = source.rest_since = source.shrunk_at = None
         source.seen_to = source.position
         source.modified_ns = -1
-        self._whereabouts.enter(source, candidate.found, now)
-        self._index.fingerprints.learn(source, candidate.head)
-        self._lifecycle.revive(source, now)
+        self.whereabouts.enter(source, candidate.found, now)
+        self.index.fingerprints.learn(source, candidate.head)
+        self.lifecycle.revive(source, now)
 
 
 def _is_unchanged(source: Source, candidate: Candidate) -> bool:

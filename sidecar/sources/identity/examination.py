@@ -6,13 +6,15 @@ another file, and proves nothing of the one that was found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
-from sidecar.model.ledger import SourceRecord
 from sidecar.sources.discovery import Found
-from sidecar.sources.identity.candidate import Candidate, TracesOf, examine, numbers_differ
+from sidecar.sources.identity.candidate import Candidate, KnownOf, examine
+from sidecar.sources.identity.whereabouts import Whereabouts
 from sidecar.sources.opening import problem
 from sidecar.sources.poll import Budget
 from sidecar.telemetry import Totals
@@ -23,36 +25,27 @@ TURNING_PATIENCE = 5.0
 """Seconds for which files wait for a rotation of their names to end."""
 
 
+@dataclass(slots=True, kw_only=True)
 class Examination:
     """Makes candidates of what was found, and says what could not be looked into."""
 
-    def __init__(
-        self,
-        *,
-        records_of: Callable[[str, int], list[SourceRecord]],
-        traces_of: TracesOf,
-        budget: Budget,
-        totals: Totals,
-        report_again: list[str],
-    ) -> None:
-        self._records_of = records_of
-        self._traces_of = traces_of
-        self._budget = budget
-        self._totals = totals
-        self._report_again = report_again
-        self.unreadable: dict[str, str] = {}
-        """Paths that match but cannot be opened, with the reason."""
-        self._turning_since: dict[str, float] = {}
-        """Since when names were found to move on while they were looked at, by the first one."""
-        self._layered: set[str] = set()
-        """Roots whose directories number files otherwise than the files themselves do."""
+    known_of: KnownOf
+    whereabouts: Whereabouts
+    budget: Budget
+    totals: Totals
+    unreadable: dict[str, str] = field(init=False, default_factory=dict)
+    """Paths that match but cannot be opened, with the reason."""
+    _turning_since: dict[str, float] = field(init=False, default_factory=dict)
+    """Since when names were found to move on while they were looked at, by the first one."""
+    _layered: set[str] = field(init=False, default_factory=set)
+    """Roots whose directories number files otherwise than the files themselves do."""
 
     def of(self, found: Found) -> Candidate | None:
         """What the file shows; None where there is none any more, or it cannot be read."""
-        self._budget.spend(2)
-        self._totals.data_operations += 1
+        self.budget.spend(2)
+        self.totals.data_operations += 1
         try:
-            candidate = examine(found, self._records_of, self._traces_of)
+            candidate = examine(found, self.known_of)
         except OSError as error:
             text = problem(error)
             if self.unreadable.get(found.path) != text:
@@ -81,7 +74,7 @@ class Examination:
             self._turning_since.pop(name, None)
         for name in turning & at_rest.keys():
             if now - self._turning_since.setdefault(name, now) < TURNING_PATIENCE:
-                self._report_again += [each.found.path for each in at_rest.pop(name)]
+                self.whereabouts.report_again += [each.found.path for each in at_rest.pop(name)]
         return [each for of_one in at_rest.values() for each in of_one]
 
     def is_what_was_found(self, candidate: Candidate) -> bool:
@@ -93,12 +86,24 @@ class Examination:
         found = candidate.found
         if found.inode == candidate.inode or found.root in self._layered:
             return True
-        if numbers_differ(found, candidate.inode):
+        if _numbers_differ(found, candidate.inode):
             self._layered.add(found.root)
             return True
-        self._report_again.append(found.path)
+        self.whereabouts.report_again.append(found.path)
         return False
 
     def is_layered(self, root: str) -> bool:
         """Do directories below this root number files otherwise than the files themselves?"""
         return root in self._layered
+
+
+def _numbers_differ(found: Found, inode: int) -> bool:
+    """Does the directory go on to give the found number for a file that has another itself?"""
+    directory, name = os.path.split(found.path)
+    try:
+        before = os.stat(found.path).st_ino
+        with os.scandir(directory) as entries:
+            numbers = [entry.inode() for entry in entries if entry.name == name]
+        return numbers == [found.inode] and before == inode == os.stat(found.path).st_ino
+    except OSError:
+        return False

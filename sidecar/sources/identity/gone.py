@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -14,12 +15,12 @@ from sidecar.telemetry import Totals
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class Gone:
     """The one place where bytes of a log are given up."""
 
-    def __init__(self, record: Callable[[Entry], None], totals: Totals) -> None:
-        self._record = record
-        self._totals = totals
+    record: Callable[[Entry], None]
+    totals: Totals
 
     def rest(self, source: Source) -> None:
         """Nothing more of the source is to be found: neither what was not read, nor what was to be
@@ -45,9 +46,9 @@ class Gone:
     def _settle(
         self, record: SourceRecord, ranges: Sequence[tuple[int, int]], start: int, end: int
     ) -> None:
-        self._record(Settled(None, tuple(Span(record.source, *each, "gone") for each in ranges)))
+        self.record(Settled(None, tuple(Span(record.source, *each, "gone") for each in ranges)))
         self._count(record.path, start, end, sum(last - first for first, last in ranges))
 
     def _count(self, path: str, start: int, end: int, size: int) -> None:
-        self._totals.bytes_gone += size
+        self.totals.bytes_gone += size
         log.warning("bytes_gone", path=path, start=start, end=end)

@@ -4,6 +4,7 @@ written to after all."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sidecar.model.journal import Entry, SourceMoved
 from sidecar.model.ledger import Ledger, SourceRecord
@@ -20,29 +21,18 @@ from sidecar.sources.source import Source
 from sidecar.sources.stream_order import StreamOrder
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
     """Adds to the sources, and says which of them are read, and in what order."""
 
-    def __init__(
-        self,
-        *,
-        index: Index,
-        ledger: Ledger,
-        record: Callable[[Entry], None],
-        order: StreamOrder,
-        whereabouts: Whereabouts,
-        passed_over: PassedOver,
-        descriptors: Descriptors,
-        ownership: Ownership,
-    ) -> None:
-        self._index = index
-        self._ledger = ledger
-        self._record = record
-        self._order = order
-        self._whereabouts = whereabouts
-        self._passed_over = passed_over
-        self._descriptors = descriptors
-        self._ownership = ownership
+    index: Index
+    ledger: Ledger
+    record: Callable[[Entry], None]
+    order: StreamOrder
+    whereabouts: Whereabouts
+    passed_over: PassedOver
+    descriptors: Descriptors
+    ownership: Ownership
 
     def add(self, record: SourceRecord, candidate: Candidate, rule: LogRule, now: float) -> Source:
         """The file holds what the record speaks of: read it on from there."""
@@ -51,33 +41,33 @@ class Lifecycle:
             record,
             candidate,
             rule,
-            self._ledger,
+            self.ledger,
             renamed_away=self._was_renamed_away(found, record, candidate),
-            abandoned=self._ownership.is_abandoned(found.path, found.root),
+            abandoned=self.ownership.is_abandoned(found.path, found.root),
             now=now,
         )
         if found.path != record.path:
-            self._record(SourceMoved(record.source, found.path))
-        self._index.kin.add(source.id, found.path, rule.match.rotated)
+            self.record(SourceMoved(record.source, found.path))
+        self.index.kin.add(source.id, found.path, rule.match.rotated)
         if found.base is not None:
-            self._index.kin.add(source.id, found.base, "off")
-        self._index.sources[source.id] = source
-        self._passed_over.discard(found.path)
+            self.index.kin.add(source.id, found.base, "off")
+        self.index.sources[source.id] = source
+        self.passed_over.discard(found.path)
         if candidate.head:
-            self._index.fingerprints.learn(source, candidate.head)
-        self._order.add(source)
-        before = self._order.before(source)
+            self.index.fingerprints.learn(source, candidate.head)
+        self.order.add(source)
+        before = self.order.before(source)
         if before is not None:
             # Whoever wrote to it may have gone on until there was this file.
-            self._whereabouts.look_once_more(before)
-        self._whereabouts.enter(source, found, now)
+            self.whereabouts.look_once_more(before)
+        self.whereabouts.enter(source, found, now)
         return source
 
     def end(self, source: Source) -> None:
         """Nothing more is read of it."""
         source.over = True
-        self._descriptors.close(source)
-        self._order.remove(source)
+        self.descriptors.close(source)
+        self.order.remove(source)
 
     def revive(self, source: Source, now: float) -> None:
         """A file that was done with is written to after all."""
@@ -85,10 +75,10 @@ class Lifecycle:
             source.over = False
             source.rest_since = None
             source.grew_at = now
-            self._order.add(source)
+            self.order.add(source)
 
     def _was_renamed_away(self, found: Found, record: SourceRecord, candidate: Candidate) -> bool:
         """Is it under a rotated name, since now or, for what an earlier run knew, since then?"""
         if found.base is not None and record.claim.path != found.path:
             return True
-        return candidate.record is record and self._whereabouts.is_rotated(found)
+        return candidate.record is record and self.whereabouts.is_rotated(found)

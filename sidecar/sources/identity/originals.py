@@ -8,6 +8,7 @@ file ships it twice.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from sidecar.model.fingerprint import MARKER_LENGTH
 from sidecar.model.ledger import Ledger, SourceRecord
@@ -21,25 +22,16 @@ from sidecar.sources.identity.tracing import Tracing
 from sidecar.sources.poll import Budget
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Originals:
     """Numbers of sources, by a file that holds their content."""
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        index: Index,
-        tracing: Tracing,
-        examination: Examination,
-        descriptors: Descriptors,
-        budget: Budget,
-    ) -> None:
-        self._ledger = ledger
-        self._index = index
-        self._tracing = tracing
-        self._examination = examination
-        self._descriptors = descriptors
-        self._budget = budget
+    ledger: Ledger
+    index: Index
+    tracing: Tracing
+    examination: Examination
+    descriptors: Descriptors
+    budget: Budget
 
     def of(self, candidate: Candidate) -> int | None:
         """The source whose content the file holds beyond doubt, wherever that one is now."""
@@ -53,37 +45,37 @@ class Originals:
         if copy is None or not copy.claim.start:
             return None
         number = self._likeliest(candidate)
-        if number is None or number in self._index.sources:
+        if number is None or number in self.index.sources:
             return None
-        return number if self._index.records[number].acknowledged < copy.claim.start else None
+        return number if self.index.records[number].acknowledged < copy.claim.start else None
 
     def is_finished(self, candidate: Candidate) -> bool:
         """Is it the archive of a source that was finished and forgotten?"""
-        known = self._ledger.archives.get((candidate.found.root, candidate.inode))
+        known = self.ledger.archives.get((candidate.found.root, candidate.inode))
         return known is not None and candidate.archive == (known.bytes, known.modified_ns)
 
     def is_reachable(self, number: int, copy: Found) -> bool:
         """Can the source be read where it is, or has it been read to its end there? An archive that
         another one has taken the name of cannot."""
-        source = self._index.sources.get(number)
-        if source is None and number not in self._index.departed and not copy.compressed:
-            return self._is_in_its_directory(self._index.records[number])
+        source = self.index.sources.get(number)
+        if source is None and number not in self.index.departed and not copy.compressed:
+            return self._is_in_its_directory(self.index.records[number])
         if source is None or source.superseded or source.rest_since is not None:
             return False
         if source.archive is not None and source.path == copy.path:
             return False
-        return self._descriptors.holds(source) or source.missing_since is None
+        return self.descriptors.holds(source) or source.missing_since is None
 
     def has_moved_on(self, number: int, archive: Candidate) -> bool:
         """Did an outcome move the checkpoint while the archive was looked through?"""
-        at = self._index.records[number].acknowledged
-        return number not in self._index.sources and at <= archive.size and at not in archive.before
+        at = self.index.records[number].acknowledged
+        return number not in self.index.sources and at <= archive.size and at not in archive.before
 
     def _likeliest(self, candidate: Candidate) -> int | None:
         """The source that goes on in the file, or is read in it, by its traces alone."""
         original: SourceRecord | None = None
         for trace in candidate.traces:
-            record = self._index.records.get(trace.source)
+            record = self.index.records.get(trace.source)
             if record is None:
                 continue
             if original is not None and trace.position >= original.claim.start:
@@ -100,9 +92,9 @@ class Originals:
         """Is it a copy of a source beyond doubt? An archive is, and what is like a file that was
         truncated; of one that is gone, and of what lies elsewhere, only what no other file can be
         like."""
-        record = self._index.records[number]
+        record = self.index.records[number]
         is_beside = os.path.dirname(copy.found.path) == os.path.dirname(record.path)
-        if (copy.archive is not None and is_beside) or self._tracing.is_truncated(record):
+        if (copy.archive is not None and is_beside) or self.tracing.is_truncated(record):
             return True
         # A source that is read may be further by now than when it was compared.
         at = next(trace.position for trace in copy.traces if trace.source == number)
@@ -115,8 +107,8 @@ class Originals:
     def _is_in_its_directory(self, record: SourceRecord) -> bool:
         """Does the file of a record that no scan has come upon yet lie where it did, perhaps under
         another name?"""
-        numbers_differ = self._examination.is_layered(record.claim.root)
-        self._budget.spend(1)
+        numbers_differ = self.examination.is_layered(record.claim.root)
+        self.budget.spend(1)
         try:
             with os.scandir(os.path.dirname(record.path)) as entries:
                 return any(

@@ -3,6 +3,7 @@ the state directory."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from sidecar.sources.descriptors import Descriptors
@@ -17,27 +18,18 @@ from sidecar.sources.source import Source
 Reason: TypeAlias = Literal["copy", "older"]
 
 
+@dataclass(slots=True, kw_only=True)
 class PassedOver:
     """Their paths with the reason; looked at again when that may have changed."""
 
-    def __init__(
-        self,
-        *,
-        index: Index,
-        whereabouts: Whereabouts,
-        descriptors: Descriptors,
-        beginning: Beginning,
-        report_again: list[str],
-    ) -> None:
-        self._index = index
-        self._whereabouts = whereabouts
-        self._descriptors = descriptors
-        self._beginning = beginning
-        self._report_again = report_again
-        self.reasons: dict[str, Reason] = {}
-        self._copies: dict[int, set[str]] = {}
-        """By source, the copies and archives beside its file that say nothing new as yet."""
-        self._doubted: list[Source] = []
+    index: Index
+    whereabouts: Whereabouts
+    descriptors: Descriptors
+    beginning: Beginning
+    reasons: dict[str, Reason] = field(init=False, default_factory=dict)
+    _copies: dict[int, set[str]] = field(init=False, default_factory=dict)
+    """By source, the copies and archives beside its file that say nothing new as yet."""
+    _doubted: list[Source] = field(init=False, default_factory=list)
 
     def leaves(self, candidate: Candidate) -> bool:
         """Is this unknown file left alone? Then it is noted why."""
@@ -45,7 +37,7 @@ class PassedOver:
         if not found.compressed and (self._is_copy(found) or self._is_in_doubt(candidate)):
             self.reasons[found.path] = "copy"
             return True
-        if self._beginning.leaves(candidate):
+        if self.beginning.leaves(candidate):
             self.reasons[found.path] = "older"
             return True
         return False
@@ -61,7 +53,7 @@ class PassedOver:
 
     def report_copies_of(self, source: Source) -> None:
         """Its file is gone: what was a copy may be all that is left of it."""
-        self._report_again += self._copies.pop(source.id, ())
+        self.whereabouts.report_again += self._copies.pop(source.id, ())
 
     def take_doubted(self) -> list[Source]:
         """Sources that seem to have been truncated: to be looked at now."""
@@ -70,12 +62,12 @@ class PassedOver:
 
     def _is_copy(self, found: Found) -> bool:
         """Is it, perhaps, a copy of a living source, which says nothing new as long as it lives?"""
-        original = self._whereabouts.at(found.base or "")
+        original = self.whereabouts.at(found.base or "")
         if original is None or original.over:
             return False
         like = likeness(found.path, original)
         if like is Likeness.PERHAPS:
-            self._report_again.append(found.path)
+            self.whereabouts.report_again.append(found.path)
             self._doubted.append(original)
         elif like is Likeness.COPY:
             self._copies.setdefault(original.id, set()).add(found.path)
@@ -87,15 +79,15 @@ class PassedOver:
         found = candidate.found
         if found.base is None:
             return False
-        for number in self._index.kin.of(found.base):
-            source = self._index.sources.get(number)
+        for number in self.index.kin.of(found.base):
+            source = self.index.sources.get(number)
             if source is None or source.over or source.archive is not None:
                 continue
             known = source.record.fingerprint
             if known is None or not known.matches(candidate.head):
                 continue
-            if has_changed(source, self._descriptors.held(source)):
-                self._report_again.append(found.path)
+            if has_changed(source, self.descriptors.held(source)):
+                self.whereabouts.report_again.append(found.path)
                 self._doubted.append(source)
                 return True
         return False

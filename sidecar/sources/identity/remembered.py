@@ -7,6 +7,7 @@ file is known to be gone are forgotten in time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -24,47 +25,38 @@ from sidecar.sources.source import Source
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True, kw_only=True)
 class Remembered:
     """Records by inode number until a scan meets their file, and the departed."""
 
-    def __init__(
-        self,
-        *,
-        rules: Mapping[int, LogRule],
-        record: Callable[[Entry], None],
-        index: Index,
-        whereabouts: Whereabouts,
-        streams: Streams,
-        ownership: Ownership,
-    ) -> None:
-        self._rules = rules
-        self._record = record
-        self._index = index
-        self._whereabouts = whereabouts
-        self._streams = streams
-        self._ownership = ownership
-        self._dormant: dict[tuple[str, int], list[SourceRecord]] = {}
+    rules: Mapping[int, LogRule]
+    record: Callable[[Entry], None]
+    index: Index
+    whereabouts: Whereabouts
+    streams: Streams
+    ownership: Ownership
+    _dormant: dict[tuple[str, int], list[SourceRecord]] = field(init=False, default_factory=dict)
 
     def adopt(self, records: Sequence[SourceRecord]) -> None:
         """What a ledger had: scans find the files by what is known of them."""
         for record in records:
             claim = record.claim
             self._dormant.setdefault((claim.root, claim.inode), []).append(record)
-            rule = self._rules.get(claim.entry) if isinstance(claim.entry, int) else None
-            self._index.kin.add(record.source, claim.path, rule.match.rotated if rule else "auto")
+            rule = self.rules.get(claim.entry) if isinstance(claim.entry, int) else None
+            self.index.kin.add(record.source, claim.path, rule.match.rotated if rule else "auto")
             if record.fingerprint is not None:
-                self._index.fingerprints.add(record.source, record.fingerprint)
+                self.index.fingerprints.add(record.source, record.fingerprint)
             if claim.inode in (GONE, REPLACED):
-                self._index.departed.add(record.source, now=None)
+                self.index.departed.add(record.source, now=None)
             else:
-                self._streams.add(record.path, record)
+                self.streams.add(record.path, record)
 
     def has_number(self, root: str, inode: int) -> bool:
         return (root, inode) in self._dormant
 
     def of_number(self, root: str, inode: int) -> list[SourceRecord]:
         """What is known of this inode number from earlier: other runs, and sources done with."""
-        done = self._whereabouts.numbered(root, inode)
+        done = self.whereabouts.numbered(root, inode)
         records = self._dormant.get((root, inode), [])
         return [*records, done.record] if done is not None and done.over else records
 
@@ -74,7 +66,7 @@ class Remembered:
 
     def wake_up(self, record: SourceRecord) -> None:
         """It is dormant no longer: its old inode number means nothing any more."""
-        self._index.departed.discard(record.source)
+        self.index.departed.discard(record.source)
         dormant = self._dormant.get((record.claim.root, record.claim.inode), [])
         if record in dormant:
             dormant.remove(record)
@@ -82,7 +74,7 @@ class Remembered:
     def set_aside_outdated(self, candidate: Candidate, now: float) -> None:
         """The number was used again, or the file written anew, while nobody looked."""
         for record in candidate.outdated:
-            if record.source in self._index.sources or record.source in self._index.departed:
+            if record.source in self.index.sources or record.source in self.index.departed:
                 continue
             log.info("source_replaced", path=record.path, read_to=record.acknowledged)
             self.wake_up(record)
@@ -95,27 +87,27 @@ class Remembered:
         if source.archive is not None or source.rule.match.rotated == "off":
             self.forget(source.id)
             return
-        self._ownership.give_up(record.claim.root, record.claim.inode, *record.feeds)
-        self._streams.discard(record)
+        self.ownership.give_up(record.claim.root, record.claim.inode, *record.feeds)
+        self.streams.discard(record)
         cause = REPLACED if source.superseded else GONE
         self._depart(record, cause, now, marks=tuple(source.marks), exact=source.read_out)
 
     def forget(self, number: int) -> None:
         """No file can be its any more: it leaves the ledger, and all that would find it."""
-        self._index.kin.remove(number)
-        record = self._index.records.get(number)
+        self.index.kin.remove(number)
+        record = self.index.records.get(number)
         if record is None:
             return  # taken over under another number meanwhile
         self.wake_up(record)
         if record.fingerprint is not None:
-            self._index.fingerprints.remove(number, record.fingerprint)
-        self._record(SourceForgotten(number))
-        self._streams.discard(record)
-        self._ownership.give_up(record.claim.root, record.claim.inode, *record.feeds)
+            self.index.fingerprints.remove(number, record.fingerprint)
+        self.record(SourceForgotten(number))
+        self.streams.discard(record)
+        self.ownership.give_up(record.claim.root, record.claim.inode, *record.feeds)
 
     def forget_old(self, now: float) -> None:
         """Forget those that were gone for long enough."""
-        for number in self._index.departed.expired(now):
+        for number in self.index.departed.expired(now):
             self.forget(number)
 
     def _depart(
@@ -127,5 +119,5 @@ class Remembered:
         marks: tuple[tuple[int, Marker], ...] = (),
         exact: bool = False,
     ) -> None:
-        self._record(SourceMoved(record.source, record.path, cause))
-        self._index.departed.add(record.source, now=now, marks=marks, exact=exact)
+        self.record(SourceMoved(record.source, record.path, cause))
+        self.index.departed.add(record.source, now=now, marks=marks, exact=exact)

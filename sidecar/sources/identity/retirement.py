@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -26,60 +27,45 @@ REST_PATIENCE = 2.0
 not to have been read of it is given up. What is being made or looked through is waited for."""
 
 
+@dataclass(slots=True, kw_only=True)
 class Retirement:
     """A source ends first, and is forgotten once it is settled and its file is gone."""
 
-    def __init__(
-        self,
-        *,
-        index: Index,
-        record: Callable[[Entry], None],
-        lifecycle: Lifecycle,
-        remembered: Remembered,
-        whereabouts: Whereabouts,
-        passed_over: PassedOver,
-        archives: Archives,
-        descriptors: Descriptors,
-        gone: Gone,
-        totals: Totals,
-        report_again: list[str],
-    ) -> None:
-        self._index = index
-        self._record = record
-        self._lifecycle = lifecycle
-        self._remembered = remembered
-        self._whereabouts = whereabouts
-        self._passed_over = passed_over
-        self._archives = archives
-        self._descriptors = descriptors
-        self._gone = gone
-        self._totals = totals
-        self._report_again = report_again
-        self.farewell: Callable[[Source], None] = lambda source: None
-        """Told of each source whose file is done with and gone, before it is forgotten."""
+    index: Index
+    record: Callable[[Entry], None]
+    lifecycle: Lifecycle
+    remembered: Remembered
+    whereabouts: Whereabouts
+    passed_over: PassedOver
+    archives: Archives
+    descriptors: Descriptors
+    gone: Gone
+    totals: Totals
+    farewell: Callable[[Source], None] = lambda source: None
+    """Told of each source whose file is done with and gone, before it is forgotten."""
 
     def sweep(self, now: float) -> None:
         """Go through all sources."""
-        for source in list(self._index.sources.values()):
+        for source in list(self.index.sources.values()):
             if source.rest_since is not None:
-                waits = self._archives.pending(self._index.kin.bases(source.id))
+                waits = self.archives.pending(self.index.kin.bases(source.id))
                 if now - source.rest_since >= REST_PATIENCE and not waits:
                     if self._is_read_under_another_name(source):
                         source.size = source.position
-                    self._gone.rest(source)
-                    self._lifecycle.end(source)
+                    self.gone.rest(source)
+                    self.lifecycle.end(source)
             elif source.over:
-                is_gone = self._whereabouts.is_gone(source, now)
+                is_gone = self.whereabouts.is_gone(source, now)
                 done = source.deleted or source.superseded or is_gone
                 if source.finished and done:
                     self.forget(source, now)
-            elif self._whereabouts.is_gone(source, now) and not self._descriptors.holds(source):
+            elif self.whereabouts.is_gone(source, now) and not self.descriptors.holds(source):
                 self._look_beside(source, now)
             elif source.held or source.again:
                 continue  # its descriptor may be the only way to what is to be read once more
             elif source.leaving and source.unread == 0 and _is_quiet(source):
                 self._finish(source)
-        self._remembered.forget_old(now)
+        self.remembered.forget_old(now)
 
     def _is_read_under_another_name(self, source: Source) -> bool:
         """May a newer source be the copy of one of which nothing was ever read?
@@ -94,36 +80,36 @@ class Retirement:
             and other.record.feeds == source.record.feeds
             and other.record.claim.start == 0
             and other.size >= source.size
-            for other in self._index.sources.values()
+            for other in self.index.sources.values()
         )
 
     def forget(self, source: Source, now: float) -> None:
         """Let go of it; what tells a copy or an archive of it is remembered for a while."""
         self.farewell(source)
-        self._report_again.append(source.path)
-        self._passed_over.report_copies_of(source)
-        del self._index.sources[source.id]
-        self._whereabouts.forget(source)
-        self._remembered.remember(source, now)
+        self.whereabouts.report_again.append(source.path)
+        self.passed_over.report_copies_of(source)
+        del self.index.sources[source.id]
+        self.whereabouts.forget(source)
+        self.remembered.remember(source, now)
 
     def _look_beside(self, source: Source, now: float) -> None:
         """A file that cannot be found: have what lies beside its name looked at once more."""
-        self._lifecycle.end(source)
+        self.lifecycle.end(source)
         source.rest_since = now
         try:
-            siblings = beside(source, self._index.kin.bases(source.id))
+            siblings = beside(source, self.index.kin.bases(source.id))
         except OSError:
             return
-        self._report_again += [found.path for found in siblings]
+        self.whereabouts.report_again += [found.path for found in siblings]
 
     def _finish(self, source: Source) -> None:
         if source.nul_skipped_from is not None:
             # A run of NULs with nothing after it: a file made larger than what was written.
             span = Span(source.id, source.nul_skipped_from, source.position, "filtered")
-            self._record(Settled(None, (span,)))
-            self._totals.bytes_filtered += source.position - source.nul_skipped_from
+            self.record(Settled(None, (span,)))
+            self.totals.bytes_filtered += source.position - source.nul_skipped_from
         log.info("source_finished", path=source.path, read_to=source.position)
-        self._lifecycle.end(source)
+        self.lifecycle.end(source)
 
 
 def _is_quiet(source: Source) -> bool:

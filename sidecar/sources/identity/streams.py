@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sidecar.model.batch import StreamKey
@@ -18,16 +19,14 @@ Feeds: TypeAlias = tuple[StreamKey, str]
 """A stream, and the task that what feeds it belongs to."""
 
 
+@dataclass(slots=True, kw_only=True)
 class Streams:
     """Remembers the source that was last claimed under each name."""
 
-    def __init__(
-        self, *, whereabouts: Whereabouts, surroundings: Surroundings, ownership: Ownership
-    ) -> None:
-        self._whereabouts = whereabouts
-        self._surroundings = surroundings
-        self._ownership = ownership
-        self._last: dict[str, SourceRecord] = {}
+    whereabouts: Whereabouts
+    surroundings: Surroundings
+    ownership: Ownership
+    _last: dict[str, SourceRecord] = field(init=False, default_factory=dict)
 
     def add(self, path: str, record: SourceRecord) -> None:
         """This source was claimed under this name."""
@@ -42,11 +41,11 @@ class Streams:
 
     def of(self, path: str, root: str, rule: LogRule) -> Feeds:
         """The stream for a file that gets this name."""
-        before = self._whereabouts.at(path)
+        before = self.whereabouts.at(path)
         record = self._last.get(path) if before is None else before.record
         if record is not None:
             return feeds_of(record)
-        stream, task = rule.stream_of(path, root, self._surroundings, self._ownership.tasks)
+        stream, task = rule.stream_of(path, root, self.surroundings, self.ownership.tasks)
         return StreamKey(rule.log_group, stream), task
 
 

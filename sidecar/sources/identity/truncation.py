@@ -6,6 +6,8 @@ archives beside it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 
 from sidecar.sources.discovery import Found
@@ -25,31 +27,18 @@ from sidecar.telemetry import Totals
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Truncation:
     """Ends the source whose content is not there any more, and claims what took its place."""
 
-    def __init__(
-        self,
-        *,
-        admission: Admission,
-        examination: Examination,
-        archives: Archives,
-        whereabouts: Whereabouts,
-        claiming: Claiming,
-        lifecycle: Lifecycle,
-        kin: Kin,
-        totals: Totals,
-        report_again: list[str],
-    ) -> None:
-        self._admission = admission
-        self._examination = examination
-        self._archives = archives
-        self._whereabouts = whereabouts
-        self._claiming = claiming
-        self._lifecycle = lifecycle
-        self._kin = kin
-        self._totals = totals
-        self._report_again = report_again
+    admission: Admission
+    examination: Examination
+    archives: Archives
+    whereabouts: Whereabouts
+    claiming: Claiming
+    lifecycle: Lifecycle
+    kin: Kin
+    totals: Totals
 
     def replaced(self, source: Source, now: float, now_ms: int) -> list[Source]:
         """The file's content is another's by now: it is read anew from 0.
@@ -57,7 +46,7 @@ class Truncation:
         The unread rest of what it was comes from the copy beside it, or is given up. Gives the
         sources to read in its place, in their order.
         """
-        self._totals.truncations += 1
+        self.totals.truncations += 1
         log.info(
             "source_truncated",
             path=source.path,
@@ -65,17 +54,17 @@ class Truncation:
             unread_bytes=max(0, source.size - source.position),
         )
         was_leaving, inode, found = source.nameless, source.inode, _found(source)
-        self._lifecycle.end(source)
-        self._whereabouts.let_go(source)
-        self._whereabouts.count_rotation(source)
+        self.lifecycle.end(source)
+        self.whereabouts.let_go(source)
+        self.whereabouts.count_rotation(source)
         source.superseded = True
         source.rest_since = now
         successors = self._find_rest(source, now, now_ms)
         if was_leaving:
             # Whose content its name has now, if it has one, is for the next scan to tell.
-            self._report_again.append(found.path)
+            self.whereabouts.report_again.append(found.path)
             return successors
-        candidate = self._examination.of(found)
+        candidate = self.examination.of(found)
         if candidate is not None and candidate.inode == inode:
             successors.append(self._succeed(source, candidate, 0, now, now_ms))
         return successors
@@ -86,9 +75,9 @@ class Truncation:
         note_several_writers(source)
         # What was not read yet is read by the other; nothing is gone that can still be read.
         source.size = source.position
-        self._lifecycle.end(source)
+        self.lifecycle.end(source)
         source.superseded = True
-        candidate = self._examination.of(_found(source))
+        candidate = self.examination.of(_found(source))
         if candidate is None or candidate.inode != source.inode:
             return None
         successor = self._succeed(source, candidate, agrees_to, now, now_ms)
@@ -98,26 +87,26 @@ class Truncation:
     def _find_rest(self, source: Source, now: float, now_ms: int) -> list[Source]:
         """Admit what lies beside a file that was truncated: the rest may be among it."""
         try:
-            siblings = beside(source, self._kin.bases(source.id))
+            siblings = beside(source, self.kin.bases(source.id))
         except OSError:
             return []
         unknown = []
         for found in siblings:
-            known = self._whereabouts.of(found, found.inode, now)
+            known = self.whereabouts.of(found, found.inode, now)
             if known is not None and (not known.over or is_its_archive(known, found)):
                 continue
             if found.compressed:
-                self._archives.offer(found, now)
+                self.archives.offer(found, now)
             else:
                 unknown.append(found)
-        return self._admission.admit(unknown, now, now_ms)
+        return self.admission.admit(unknown, now, now_ms)
 
     def _succeed(
         self, source: Source, candidate: Candidate, start: int, now: float, now_ms: int
     ) -> Source:
         """What the file holds from `start` on feeds the same stream as a source of its own."""
-        record = self._claiming.claim(candidate, feeds_of(source.record), start, now_ms)
-        return self._lifecycle.add(record, candidate, source.rule, now)
+        record = self.claiming.claim(candidate, feeds_of(source.record), start, now_ms)
+        return self.lifecycle.add(record, candidate, source.rule, now)
 
 
 def _found(source: Source) -> Found:

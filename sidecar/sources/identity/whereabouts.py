@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -34,34 +35,26 @@ MOUNT_PATIENCE = 600.0
 """The same where the whole directory is gone: it may be unmounted for a while."""
 
 
+@dataclass(slots=True, kw_only=True)
 class Whereabouts:
     """Sources by path and by inode number, as scans and looks saw them last."""
 
-    def __init__(
-        self,
-        *,
-        record: Callable[[Entry], None],
-        kin: Kin,
-        descriptors: Descriptors,
-        looks: Looks,
-        budget: Budget,
-        totals: Totals,
-        report_again: list[str],
-    ) -> None:
-        self._record = record
-        self._kin = kin
-        self._descriptors = descriptors
-        self._looks = looks
-        self._budget = budget
-        self._totals = totals
-        self._report_again = report_again
-        self.is_behind = False
-        """Are directories overdue for a scan? What was not found may lie in one of them."""
-        self._by_path: dict[str, Source] = {}
-        self._by_inode: dict[tuple[str, int], Source] = {}
-        self._other_names: dict[int, set[str]] = {}
-        """By source, the hard links of its file, which is read under its first name."""
-        self._nameless: list[Source] = []
+    record: Callable[[Entry], None]
+    kin: Kin
+    descriptors: Descriptors
+    looks: Looks
+    budget: Budget
+    totals: Totals
+    report_again: list[str] = field(init=False, default_factory=list)
+    """Paths for the next scan to report whatever it knows: perhaps copies in the making, or
+    names of deleted files, which a new file may have taken together with the inode number."""
+    is_behind: bool = field(init=False, default=False)
+    """Are directories overdue for a scan? What was not found may lie in one of them."""
+    _by_path: dict[str, Source] = field(init=False, default_factory=dict)
+    _by_inode: dict[tuple[str, int], Source] = field(init=False, default_factory=dict)
+    _other_names: dict[int, set[str]] = field(init=False, default_factory=dict)
+    """By source, the hard links of its file, which is read under its first name."""
+    _nameless: list[Source] = field(init=False, default_factory=list)
 
     def at(self, path: str) -> Source | None:
         """The source whose file has this name now."""
@@ -126,22 +119,22 @@ class Whereabouts:
     def forget(self, source: Source) -> None:
         """It is done with; its other names are for the next scan to tell."""
         self.let_go(source)
-        self._report_again += self._other_names.pop(source.id, ())
+        self.report_again += self._other_names.pop(source.id, ())
 
     def is_in_place(self, source: Source) -> bool:
         """Does its name lead to its file?"""
-        seen = self._looks.by_name(source.path)
+        seen = self.looks.by_name(source.path)
         return seen is not None and seen.st_ino == source.inode
 
     def has_grown(self, source: Source) -> bool:
         """Is a file that was done with, as far as its name tells, longer than it was?"""
         if source.superseded or source.deleted or source.missing_since is not None:
             return False
-        seen = self._looks.by_name(source.path)
+        seen = self.looks.by_name(source.path)
         if source.archive is not None:
             # Appended to, or made anew: how much longer it is shows when it is looked through.
             if seen is not None and (seen.st_size, seen.st_mtime_ns) != source.archive:
-                self._report_again.append(source.path)
+                self.report_again.append(source.path)
             return False
         return seen is not None and seen.st_ino == source.inode and seen.st_size > source.position
 
@@ -160,7 +153,7 @@ class Whereabouts:
             return False
         if not found.included or found.base in self._by_path:
             return True
-        return self._looks.by_name(found.base) is not None
+        return self.looks.by_name(found.base) is not None
 
     def name_of(self, found: Found) -> str:
         """A rotated file is claimed under the name it had: that is whose stream it belongs to."""
@@ -171,7 +164,7 @@ class Whereabouts:
         if source.renamed_away:
             return False
         source.renamed_away = True
-        self._totals.rotations += 1
+        self.totals.rotations += 1
         return True
 
     def look_once_more(self, source: Source) -> None:
@@ -189,16 +182,16 @@ class Whereabouts:
             return True  # what it holds is looked at when it is read
         if source.archive is not None:
             return is_its_archive(source, found)
-        is_open = self._descriptors.holds(source)
+        is_open = self.descriptors.holds(source)
         if source.record.fingerprint is None:
             return is_open or shares_a_name(source.record, found)
-        self._budget.spend(OPEN_AND_CLOSE)
+        self.budget.spend(OPEN_AND_CLOSE)
         # What was read last of an open one may be overwritten: that is for its next turn to tell.
         position, tail = (0, b"") if is_open else (source.position, source.tail)
         held = holds(found.path, source.inode, source.record, position, tail)
         if held is None:
             # Names have moved on since the scan, which proves nothing: the next one tells.
-            self._report_again.append(found.path)
+            self.report_again.append(found.path)
         return held is not False
 
     def _moved(self, source: Source, found: Found, now: float) -> None:
@@ -207,8 +200,8 @@ class Whereabouts:
             del self._by_path[source.path]
         if found.base is not None and self.count_rotation(source):
             source.grew_at = max(source.grew_at, now)
-        self._record(SourceMoved(source.id, found.path))
-        self._kin.add(source.id, found.path, source.rule.match.rotated)
+        self.record(SourceMoved(source.id, found.path))
+        self.kin.add(source.id, found.path, source.rule.match.rotated)
         self._take_name(found.path, source, now)
         source.missing_since = None
 
@@ -222,7 +215,7 @@ class Whereabouts:
         if self.count_rotation(source):
             source.grew_at = max(source.grew_at, now)
         source.missing_since = now
-        self._report_again += self._other_names.pop(source.id, ())
+        self.report_again += self._other_names.pop(source.id, ())
         self._nameless.append(source)
 
     def _enter_numbers(self, source: Source, found: Found) -> None:
