@@ -127,6 +127,9 @@ BROKEN_MEETINGS: list[tuple[str, str, Breaking]] = [
     ("balancer_reaches_its_targets", "as the source", lambda d: of(d, "AppSecurityGroup", "SecurityGroupIngress", 0).update(SourceSecurityGroupId=ref("FileSystemSecurityGroup"))),
     ("balancer_reaches_its_targets", "on port 9464", lambda d: of(d, "TargetGroup").update(HealthCheckPort="9464")),
     ("balancer_reaches_its_targets", "egress leaves out port 8000", lambda d: leaves_only(d, "LoadBalancerSecurityGroup", 443)),
+    ("balancer_group", "SecurityGroups", lambda d: of(d, "LoadBalancer").pop("SecurityGroups")),
+    ("somebody_registers", "no service", lambda d: of(d, SERVICE).pop("LoadBalancers")),
+    ("bucket_encrypted", "denies", lambda d: of(d, "ArtifactBucketPolicy", "PolicyDocument", "Statement", 0).update(Resource=ARN("ArtifactBucket"))),
     ("tasks_may_leave", "CollectorService", lambda d: leaves_only(d, "CollectorSecurityGroup", 2049)),
     ("nat_in_public", "10.0.0.0/8 only", lambda d: of(d, "NatRoute").update(DestinationCidrBlock="10.0.0.0/8")),
     ("public_balancer", "public subnets", privately_public),
@@ -162,6 +165,7 @@ BROKEN_MEETINGS: list[tuple[str, str, Breaking]] = [
     ("trusted_by_its_service", "sts:AssumeRole", lambda d: trusting(d).update(Effect="Deny")),
     ("execution_role_fetches", "secretsmanager:GetSecretValue", lambda d: with_secret(d, "secretsmanager")),
     ("execution_role_fetches", "ssm:GetParameters", lambda d: with_secret(d, "ssm")),
+    ("execution_role_fetches", "of its registry", lambda d: app(d).update(RepositoryCredentials={"CredentialsParameter": "arn:aws:secretsmanager:x:1:secret:r"})),
     ("long_lived_keys", "remove it", lambda d: made(d, "Long", "AWS::IAM::AccessKey", UserName="me")),
     ("groups_stay_apart", "leave it out", lambda d: of(d, "Function1AccessPoint", "PosixUser").update(SecondaryGids=["10000"])),
     # keys

@@ -94,10 +94,13 @@ def execution_role_fetches(template: Template) -> Problems:
             continue
         allowed = allowed_to(template, role)
         for container in listed(task.get("ContainerDefinitions")):
-            for secret in listed(container.get("Secrets")):
-                action = _fetching(template, str(secret.get("ValueFrom")))
+            secrets = {s.get("Name"): s.get("ValueFrom") for s in listed(container.get("Secrets"))}
+            registry = container.get("RepositoryCredentials") or {}
+            secrets["of its registry"] = registry.get("CredentialsParameter")
+            for name, source in secrets.items():
+                action = _fetching(template, str(source))
                 if action and not may(allowed, action):
-                    yield f"{role.name}: {task.name}'s {container.get('Name')} has the secret {secret.get('Name')}; allow {action} on it"
+                    yield f"{role.name}: {task.name}'s {container.get('Name')} has the secret {name}; allow {action} on it"
 
 
 def _own(role: Resource) -> list[str]:

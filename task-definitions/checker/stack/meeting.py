@@ -79,6 +79,24 @@ def _balancers(template: Template, group: Resource) -> list[Resource]:
     return list({each.name: each for each in found if each}.values())
 
 
+def balancer_group(template: Template) -> Problems:
+    """Without one it has the VPC's default group, which nobody outside is let into."""
+    for balancer in template.of_type(BALANCER):
+        kind = balancer.get("Type", default="application")
+        if kind == "application" and not balancer.get("SecurityGroups"):
+            yield f"{balancer.name}: name SecurityGroups that let its callers in"
+
+
+def somebody_registers(template: Template) -> Problems:
+    """A listener that forwards to nobody answers 503."""
+    services = template.of_type("AWS::ECS::Service")
+    registered = {name for service in services for name in referred(service.get("LoadBalancers"))}
+    for group in template.of_type(TARGET_GROUP):
+        ours = group.get("TargetType") == "ip" and not group.get("Targets")
+        if services and ours and group.name not in registered and _balancers(template, group):
+            yield f"{group.name}: a listener forwards to it and no service registers its tasks; name it in the service's LoadBalancers"
+
+
 def tasks_may_leave(template: Template) -> Problems:
     """Images come, and lines go, by HTTPS."""
     for service in template.of_type("AWS::ECS::Service"):
@@ -118,4 +136,11 @@ def _leaves(template: Template, groups: list[Resource], port: int) -> bool:
     return False
 
 
-RULES = (one_vpc, listener_open, balancer_reaches_its_targets, tasks_may_leave)
+RULES = (
+    one_vpc,
+    listener_open,
+    balancer_reaches_its_targets,
+    balancer_group,
+    somebody_registers,
+    tasks_may_leave,
+)

@@ -106,7 +106,8 @@ def public_balancer(template: Template) -> Problems:
         for each in listed(balancer.get("Subnets")):
             subnet = template.target(each, SUBNET)
             table = _table(template, subnet) if subnet else None
-            if subnet and table and not any(r.get("GatewayId") for r in _routes(template, table)):
+            out = any(r.get("GatewayId") for r in _routes(template, table)) if table else False
+            if subnet and not out and template.of_type(ASSOCIATION):
                 yield f"{balancer.name}: faces the internet, and {subnet.name} has no route to an internet gateway; name public subnets"
 
 

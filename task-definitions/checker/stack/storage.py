@@ -3,7 +3,7 @@
 from checker.finding import Problems
 from checker.policy import Policy, actions, conditions, everybody
 from checker.template import Template
-from checker.values import listed, number, referred, truth
+from checker.values import listed, number, referred, strings, truth
 
 TYPE = "AWS::S3::Bucket"
 BLOCKS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
@@ -39,6 +39,7 @@ def bucket_encrypted(template: Template) -> Problems:
                 for op, key, values in conditions(statement)
             ]
             == [("bool", "aws:securetransport", ["false"])]
+            and any("*" in each for each in strings(listed(statement.get("Resource"))))
             for policy in policies
             for statement in policy.statements
         )

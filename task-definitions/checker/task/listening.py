@@ -19,6 +19,8 @@ def health_check_can_fail(task: Task) -> Problems:
         name = container["name"]
         if words[:1] == ["CMD"] and len(words) == 2 and " " in words[1].strip():
             yield f"{name}: CMD takes a word each, and {words[1]!r} is one; part it, or use CMD-SHELL"
+        if words[:1] == ["CMD"] and words[1:] and words[1].startswith("-"):
+            yield f"{name}: its health check begins with {words[1]!r}, which is no program; name one"
         if words[:1] == ["CMD-SHELL"] and len(words) > 2:
             yield f"{name}: CMD-SHELL runs {words[1]!r} alone; write the command as one text, or use CMD"
         if words[:1] == ["CMD-SHELL"] and ALWAYS_WELL.search(words[-1]):

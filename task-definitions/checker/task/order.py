@@ -25,6 +25,8 @@ def sidecar_health(task: Task) -> Problems:
             )
         elif not any(word in words for word in ("healthcheck", "healthz", "readyz")):
             yield f'{container["name"]}: its healthCheck must ask it: ["CMD", "sidecar", "healthcheck"]'
+        elif words.startswith("CMD healthcheck"):
+            yield f'{container["name"]}: healthcheck is no program but the sidecar\'s command; write ["CMD", "sidecar", "healthcheck"]'
         elif "readyz" in words:
             yield f"{container['name']}: check /healthz: /readyz fails while it drains, as it should"
 
