@@ -14,6 +14,7 @@ NO_RESOURCE = (
     *("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
 )
 OF_OBJECTS = ("s3:GetObject*", "s3:PutObject*", "s3:DeleteObject*", "s3:AbortMultipartUpload")
+OF_RIGHTS = ("iam:Put*", "iam:Attach*", "iam:Create*", "iam:Update*", "iam:Set*", "iam:Add*")
 OF_BUCKETS = ("s3:ListBucket*", "s3:GetBucket*")
 
 
@@ -96,4 +97,33 @@ def any_resource_only(policy: Policy) -> Problems:
                 yield f'{name_of(statement)}: {action} knows no resource; give it a statement with Resource "*"'
 
 
-RULES = (literal_wildcard, never_met, source_arn, objects_and_buckets, any_resource_only)
+def raises_its_rights(policy: Policy) -> Problems:
+    """Who may write roles and policies may do everything."""
+    for statement in policy.allowing:
+        for action in actions(statement):
+            if _is(action, OF_RIGHTS):
+                yield f"{name_of(statement)}: {action} lets its holder give itself any right; remove it"
+
+
+def whole_accounts(policy: Policy) -> Problems:
+    """Everybody there whose administrator likes may then assume the role."""
+    for statement in policy.allowing:
+        principal = statement.get("Principal")
+        accounts = listed(principal.get("AWS")) if isinstance(principal, Mapping) else []
+        if not any(_is(action, ("sts:AssumeRole",)) for action in actions(statement)):
+            continue
+        for account in map(str, accounts):
+            whole = account.endswith(":root") or account.isdigit()
+            if whole and not statement.get("Condition"):
+                yield f"{name_of(statement)}: trusts the whole account {account}; name a role there, or add a condition"
+
+
+RULES = (
+    raises_its_rights,
+    whole_accounts,
+    literal_wildcard,
+    never_met,
+    source_arn,
+    objects_and_buckets,
+    any_resource_only,
+)

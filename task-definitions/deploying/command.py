@@ -15,8 +15,8 @@ from checker.document import DocumentError, Kind, parse, read
 
 from deploying.values import RenderError, from_arguments, from_outputs, rendered
 
-DESCRIPTION = """Task definitions with ${NAME}s: check, fill in, register. AWS is found by AWS_REGION,
-and else as boto3 finds it: AWS_DEFAULT_REGION, AWS_PROFILE, AWS_ENDPOINT_URL."""
+DESCRIPTION = """Task definitions with ${NAME}s: check, fill in, register. AWS is found by
+AWS_REGION, and else as boto3 finds it: AWS_DEFAULT_REGION, AWS_PROFILE, AWS_ENDPOINT_URL."""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -127,6 +127,8 @@ BROKEN_MEETINGS: list[tuple[str, str, Breaking]] = [
     ("balancer_reaches_its_targets", "as the source", lambda d: of(d, "AppSecurityGroup", "SecurityGroupIngress", 0).update(SourceSecurityGroupId=ref("FileSystemSecurityGroup"))),
     ("balancer_reaches_its_targets", "on port 9464", lambda d: of(d, "TargetGroup").update(HealthCheckPort="9464")),
     ("balancer_reaches_its_targets", "egress leaves out port 8000", lambda d: leaves_only(d, "LoadBalancerSecurityGroup", 443)),
+    ("listener_protocol", "of the Type network", lambda d: of(d, "LoadBalancer").update(Type="network")),
+    ("nat_in_public", "AllocationId", lambda d: of(d, "NatGateway").pop("AllocationId")),
     ("balancer_group", "SecurityGroups", lambda d: of(d, "LoadBalancer").pop("SecurityGroups")),
     ("somebody_registers", "no service", lambda d: of(d, SERVICE).pop("LoadBalancers")),
     ("bucket_encrypted", "denies", lambda d: of(d, "ArtifactBucketPolicy", "PolicyDocument", "Statement", 0).update(Resource=ARN("ArtifactBucket"))),
@@ -137,6 +139,7 @@ BROKEN_MEETINGS: list[tuple[str, str, Breaking]] = [
     ("endpoint_policies", "images' layers", lambda d: through(d, "S3Endpoint", "s3:GetObject", "arn:aws:s3:::mine/*")),
     # how tasks are started, and asked
     ("task_by_reference", "Ref it", lambda d: of(d, SERVICE).update(TaskDefinition={"Fn::Sub": "${AppName}:1"})),
+    ("in_a_cluster", "Ref Cluster", lambda d: of(d, "CollectorService").pop("Cluster")),
     ("capacity", "have a Base", lambda d: strategy(d, {"CapacityProvider": "FARGATE", "Base": 1}, {"CapacityProvider": "FARGATE_SPOT", "Base": 1, "Weight": 1})),
     ("capacity", "no task is placed", lambda d: strategy(d, {"CapacityProvider": "FARGATE", "Weight": 0})),
     ("spot_leaves_a_drain", "120 of the 120 s", on_spot),
@@ -166,6 +169,8 @@ BROKEN_MEETINGS: list[tuple[str, str, Breaking]] = [
     ("execution_role_fetches", "secretsmanager:GetSecretValue", lambda d: with_secret(d, "secretsmanager")),
     ("execution_role_fetches", "ssm:GetParameters", lambda d: with_secret(d, "ssm")),
     ("execution_role_fetches", "of its registry", lambda d: app(d).update(RepositoryCredentials={"CredentialsParameter": "arn:aws:secretsmanager:x:1:secret:r"})),
+    ("raises_its_rights", "any right", lambda d: may(d, ROLE, Action="iam:AttachRolePolicy", Resource="arn:aws:iam::1:role/x")),
+    ("whole_accounts", "the whole account", lambda d: of(d, ROLE, "AssumeRolePolicyDocument", "Statement").append({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "sts:AssumeRole"})),
     ("long_lived_keys", "remove it", lambda d: made(d, "Long", "AWS::IAM::AccessKey", UserName="me")),
     ("groups_stay_apart", "leave it out", lambda d: of(d, "Function1AccessPoint", "PosixUser").update(SecondaryGids=["10000"])),
     # keys

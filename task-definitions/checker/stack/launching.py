@@ -24,6 +24,14 @@ def task_by_reference(template: Template) -> Problems:
             yield f"{service.name}: TaskDefinition {named} stays the same when {families[family]} changes; Ref it"
 
 
+def in_a_cluster(template: Template) -> Problems:
+    """The cluster called default is another one, and may not be there."""
+    clusters = template.of_type("AWS::ECS::Cluster")
+    for service in template.of_type(SERVICE):
+        if clusters and service.get("Cluster") is None:
+            yield f"{service.name}: names no Cluster, so it goes to the one called default; Ref {clusters[0].name}"
+
+
 def capacity(template: Template) -> Problems:
     """ECS takes one base, and a strategy that places something."""
     for service in template.of_type(SERVICE):
@@ -115,6 +123,7 @@ def _asks_plainly(container: dict[str, Any]) -> bool:
 
 RULES = (
     task_by_reference,
+    in_a_cluster,
     capacity,
     spot_leaves_a_drain,
     somebody_asks,

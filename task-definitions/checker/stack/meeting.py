@@ -6,7 +6,7 @@ from typing import Any
 from checker.finding import Problems
 from checker.stack.network import GROUP, covers, ingress
 from checker.template import Resource, Template
-from checker.values import listed, number, referred
+from checker.values import is_known, listed, number, referred
 
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
@@ -87,6 +87,18 @@ def balancer_group(template: Template) -> Problems:
             yield f"{balancer.name}: name SecurityGroups that let its callers in"
 
 
+def listener_protocol(template: Template) -> Problems:
+    """HTTP is an application load balancer's, TCP a network one's."""
+    for listener in template.of_type(LISTENER):
+        balancer = template.target(listener.get("LoadBalancerArn"), BALANCER)
+        if balancer is None or not is_known(listener.get("Protocol")):
+            continue
+        kind = balancer.get("Type", default="application")
+        of_http = listener.get("Protocol") in ("HTTP", "HTTPS")
+        if kind in ("application", "network") and of_http != (kind == "application"):
+            yield f"{listener.name}: Protocol {listener.get('Protocol')} is not to be had with {balancer.name}, which is of the Type {kind}"
+
+
 def somebody_registers(template: Template) -> Problems:
     """A listener that forwards to nobody answers 503."""
     services = template.of_type("AWS::ECS::Service")
@@ -141,6 +153,7 @@ RULES = (
     listener_open,
     balancer_reaches_its_targets,
     balancer_group,
+    listener_protocol,
     somebody_registers,
     tasks_may_leave,
 )

@@ -92,6 +92,8 @@ def nat_in_public(template: Template) -> Problems:
             yield f"{gateway.name}: leads to {', '.join(sorted(places))} only; make the route's DestinationCidrBlock 0.0.0.0/0"
         if gateway.get("ConnectivityType") == "private":
             continue
+        if not gateway.get("AllocationId"):
+            yield f"{gateway.name}: give it an AllocationId, the address (EIP) by which it leaves"
         subnet = template.target(gateway.get("SubnetId"), SUBNET)
         table = _table(template, subnet) if subnet else None
         if subnet and table and not any(r.get("GatewayId") for r in _routes(template, table)):
