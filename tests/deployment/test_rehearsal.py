@@ -16,7 +16,8 @@ from tests.deployment.definitions import DEFINITIONS, FARGATE, ROOT, STACK
 # moto says what it does not make.
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS:UserWarning")
 
-REGION = "eu-central-1"
+# One of its own: the servers of a process share what is in a region.
+REGION = "eu-west-1"
 RUNBOOK = (DEFINITIONS / "RUNBOOK.md").read_text(encoding="utf-8")
 
 
