@@ -8,7 +8,7 @@ from checker import lint, stack, task
 from checker.document import Kind, parse, read
 from checker.finding import Finding, ask
 from checker.model import model_findings
-from checker.policy import RULES as POLICY_RULES
+from checker.policies import RULES as POLICY_RULES
 from checker.policy import Policy
 from checker.stack.roles import policy_findings
 from checker.task.conversion import as_definition

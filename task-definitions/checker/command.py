@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from checker import lint, policy, stack, task
+from checker import lint, policies, stack, task
 from checker.check import check_file
 from checker.document import DocumentError
 from checker.model import RULE as MODEL_RULE
@@ -17,7 +17,7 @@ status: 0 nothing found, 1 something, 2 a file cannot be read."""
 
 def rule_names() -> dict[str, str]:
     """Every rule of ours, with what it is for."""
-    rules = [*task.RULES, *stack.RULES, *policy.RULES]
+    rules = [*task.RULES, *stack.RULES, *policies.RULES]
     return {rule.__name__: (rule.__doc__ or "").strip().splitlines()[0] for rule in rules}
 
 

@@ -15,8 +15,8 @@ from checker.document import DocumentError, Kind, parse, read
 
 from deploying.values import RenderError, from_arguments, from_outputs, rendered
 
-DESCRIPTION = """Task definitions with ${NAME}s: check, fill in, register. AWS is found as boto3
-finds it: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL."""
+DESCRIPTION = """Task definitions with ${NAME}s: check, fill in, register. AWS is found by
+AWS_REGION, and else as boto3 finds it: AWS_DEFAULT_REGION, AWS_PROFILE, AWS_ENDPOINT_URL."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,13 +55,18 @@ def main(arguments: Sequence[str]) -> int:
 
 def _rendered(options: argparse.Namespace) -> str:
     outputs = _outputs(options.stack) if options.stack else {}
-    region = {"AWS_REGION": boto3.Session().region_name or ""}
+    region = {"AWS_REGION": _session().region_name or ""}
     given = from_arguments(options.given)
     return rendered(read(options.file), given, dict(os.environ), outputs, region)
 
 
+def _session() -> boto3.Session:
+    """boto3 itself knows AWS_DEFAULT_REGION only, other than AWS's other tools."""
+    return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+
+
 def _outputs(stack: str) -> dict[str, str]:
-    answer: dict[str, Any] = boto3.client("cloudformation").describe_stacks(StackName=stack)
+    answer: dict[str, Any] = _session().client("cloudformation").describe_stacks(StackName=stack)
     return from_outputs(answer["Stacks"][0])
 
 
@@ -75,6 +80,6 @@ def _register(file: Path, text: str) -> int:
     if findings:
         sys.stderr.write(f"{file}: not registered\n")
         return 1
-    answer: dict[str, Any] = boto3.client("ecs").register_task_definition(**definition)
+    answer: dict[str, Any] = _session().client("ecs").register_task_definition(**definition)
     sys.stdout.write(answer["taskDefinition"]["taskDefinitionArn"] + "\n")
     return 0

@@ -12,7 +12,7 @@ from tests.deployment.definitions import DEFINITIONS, FARGATE, ROOT, STACK, fill
 from checker.command import main  # isort: skip
 
 SCRIPT = [sys.executable, str(DEFINITIONS / "check.py")]
-FOREIGN = [Path(__file__).with_name(f"foreign_{name}.yaml") for name in ("stack", "network")]
+FOREIGN = [Path(__file__).with_name(f"foreign_{name}.yaml") for name in ("stack", "network", "ec2")]
 COMMAND = [sys.executable, "-m", "task-definitions", "check"]
 
 

@@ -1,61 +1,28 @@
 """Every rule for templates against the stack, broken in the way that the rule is for."""
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.deployment.breaking import Breaking
+from tests.deployment.breaking_stack import (
+    access_point_arn,
+    container,
+    drop,
+    of,
+    ref,
+    statement,
+    undepend,
+    volume,
+)
+from tests.deployment.broken_stacks import BROKEN_MEETINGS
 from tests.deployment.definitions import template
 
-from checker import policy, stack  # isort: skip
+from checker import policies, stack  # isort: skip
 from checker.check import template_findings  # isort: skip
 
-Breaking = Callable[[dict[str, Any]], object]
 WHOLE = template()
-
-
-def of(document: dict[str, Any], name: str, *path: str | int) -> Any:
-    """A part of a resource's properties."""
-    found = document["Resources"][name]["Properties"]
-    for key in path:
-        found = found[key]
-    return found
-
-
-def drop(document: dict[str, Any], *names: str) -> None:
-    """Resources, and what would name them in DependsOn, conditions and lists."""
-    for name in names:
-        del document["Resources"][name]
-
-
-def undepend(document: dict[str, Any], resource: str, name: str) -> None:
-    document["Resources"][resource]["DependsOn"].remove(name)
-
-
-def statement(document: dict[str, Any], role: str, sid: str) -> dict[str, Any]:
-    for each in of(document, role, "Policies"):
-        for found in each["PolicyDocument"]["Statement"]:
-            if found.get("Sid") == sid:
-                return found
-    raise AssertionError(sid)
-
-
-def container(document: dict[str, Any], task: str, name: str) -> dict[str, Any]:
-    (found,) = [c for c in of(document, task, "ContainerDefinitions") if c["Name"] == name]
-    return found
-
-
-def ref(name: str) -> dict[str, str]:
-    return {"Ref": name}
-
-
-def access_point_arn(name: str) -> dict[str, Any]:
-    return {"Fn::GetAtt": [name, "Arn"]}
-
-
-def volume(document: dict[str, Any], task: str, number: int) -> dict[str, Any]:
-    return of(document, task, "Volumes", number, "EFSVolumeConfiguration")
 
 
 def collector_reads_the_app(document: dict[str, Any]) -> None:
@@ -269,7 +236,7 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("alarms", "TreatMissingData", lambda d: of(d, "AppBacklogAlarm").pop("TreatMissingData")),
     ("alarms", "nothing makes", lambda d: of(d, "AppBacklogAlarm").update(MetricName="Backlog")),
     ("alarms", "AWS/EFS has no", lambda d: of(d, "ThroughputAlarm", "Metrics", 1, "MetricStat", "Metric").update(MetricName="Metered")),
-    ("alarms", "FileSystemId only", lambda d: of(d, "ThroughputAlarm", "Metrics", 1, "MetricStat", "Metric").pop("Dimensions")),
+    ("metric_dimensions", "FileSystemId only", lambda d: of(d, "ThroughputAlarm", "Metrics", 1, "MetricStat", "Metric").pop("Dimensions")),
     ("alarms", "nobody hears", lambda d: of(d, "AppBacklogAlarm").pop("AlarmActions")),
     ("alarms", "Maximum", lambda d: of(d, "AppBacklogAlarm").update(Statistic="Minimum")),
     ("alarms", "turn ComparisonOperator", lambda d: of(d, "AppBacklogAlarm").update(ComparisonOperator="LessThanThreshold")),
@@ -349,8 +316,8 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("function_secrets", "in the open", lambda d: of(d, "Function1", "Environment", "Variables").update(DB_PASSWORD="x")),
     ("function_may_log", "its own log", lambda d: of(d, "Function1Role").update(ManagedPolicyArns=["arn:aws:iam::aws:policy/AWSLambdaENIManagementAccess"])),
     ("alarms", "AWS/Lambda has no metric Failures", lambda d: of(d, "FunctionErrorAlarm", "Metrics", 1, "MetricStat", "Metric").update(MetricName="Failures")),
-    ("alarms", "none of the template's", lambda d: of(d, "ThroughputAlarm", "Metrics", 1, "MetricStat", "Metric", "Dimensions", 0).update(Value="fs-12345678")),
-    ("alarms", "not the ARN", lambda d: of(d, "ThroughputAlarm", "Metrics", 1, "MetricStat", "Metric", "Dimensions", 0).update(Value=access_point_arn("FileSystem"))),
+    ("metric_dimensions", "none of the template's", lambda d: of(d, "ThroughputAlarm", "Metrics", 1, "MetricStat", "Metric", "Dimensions", 0).update(Value="fs-12345678")),
+    ("metric_dimensions", "not the ARN", lambda d: of(d, "ThroughputAlarm", "Metrics", 1, "MetricStat", "Metric", "Dimensions", 0).update(Value=access_point_arn("FileSystem"))),
     ("alarms", "not a Average", lambda d: of(d, "AppBacklogAlarm").update(Statistic="Average")),
     ("metric_filters", "JSON pattern", lambda d: of(d, "AppBacklogAgeMetric").update(FilterPattern="sidecar_progress")),
     ("silence", "silent", lambda d: of(d, "AppStalledAlarm").update(TreatMissingData="notBreaching")),
@@ -362,6 +329,7 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("bucket_private", "AccessControl", lambda d: of(d, "ArtifactBucket").update(AccessControl="PublicRead")),
     ("bucket_encrypted", "denies", lambda d: of(d, "ArtifactBucketPolicy", "PolicyDocument", "Statement", 0).update(Condition={"Bool": {"aws:SecureTransport": "true"}})),
     ("bucket_encrypted", "allows everybody", lambda d: of(d, "ArtifactBucketPolicy", "PolicyDocument", "Statement").append({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"})),
+    *BROKEN_MEETINGS,
 ]  # fmt: skip
 
 
@@ -399,7 +367,7 @@ def test_what_another_would_write_and_mean_the_same_has_no_finding(changing: Bre
 
 def test_every_rule_has_a_broken_example() -> None:
     """A rule without one could be empty."""
-    rules = {rule.__name__ for rule in (*stack.RULES, *policy.RULES)}
+    rules = {rule.__name__ for rule in (*stack.RULES, *policies.RULES)}
     assert rules == {name for name, _, _ in BROKEN}
 
 

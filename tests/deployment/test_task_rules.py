@@ -1,34 +1,17 @@
 """Every rule of the checker against a definition broken in the way that the rule is for."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.deployment.definitions import COLLECTOR, EC2, FARGATE, container, filled
+from tests.deployment.breaking import Breaking, app, efs, sidecar, state, variable
+from tests.deployment.broken_names import BROKEN_NAMES
+from tests.deployment.definitions import COLLECTOR, EC2, FARGATE, filled
 
 from checker import task  # isort: skip
 from checker.check import task_findings  # isort: skip
-
-Breaking = Callable[[dict[str, Any]], object]
-
-
-def app(definition: dict[str, Any]) -> dict[str, Any]:
-    return container(definition, "app")
-
-
-def sidecar(definition: dict[str, Any]) -> dict[str, Any]:
-    return container(definition, "sidecar")
-
-
-def efs(definition: dict[str, Any]) -> dict[str, Any]:
-    return definition["volumes"][0]["efsVolumeConfiguration"]
-
-
-def state(definition: dict[str, Any]) -> dict[str, Any]:
-    return definition["volumes"][1]["efsVolumeConfiguration"]
 
 
 def without_access_point(definition: dict[str, Any]) -> None:
@@ -44,12 +27,6 @@ def without_iam(definition: dict[str, Any]) -> None:
 def twice(definition: dict[str, Any]) -> None:
     """The mistake of giving each container its own entry for one access point."""
     state(definition)["authorizationConfig"] = dict(efs(definition)["authorizationConfig"])
-
-
-def variable(container: dict[str, Any], name: str, value: str | None) -> None:
-    """Sets, or with None removes, one variable."""
-    rest = [each for each in container["environment"] if each["name"] != name]
-    container["environment"] = rest + ([] if value is None else [{"name": name, "value": value}])
 
 
 def without(container: dict[str, Any], key: str) -> None:
@@ -522,6 +499,7 @@ BROKEN: list[tuple[str, str, Breaking]] = [
         lambda d: (d.update(requiresCompatibilities=["EC2"]), sidecar(d).update(links=["app"])),
     ),
     ("capabilities", "drop all", lambda d: app(d)["linuxParameters"].pop("capabilities")),
+    *BROKEN_NAMES,
 ]
 
 
@@ -561,6 +539,15 @@ HARMLESS: list[Breaking] = [
         sidecar(d).update(portMappings=[{"containerPort": 9464}]),
     ),
     lambda d: sidecar(d).update(startTimeout=90),
+    lambda d: app(d).update(image="public.ecr.aws/nginx/nginx:1.27-alpine"),
+    lambda d: app(d).update(secrets=[{"name": "X", "valueFrom": "/prod/reports/db"}]),
+    lambda d: app(d)["logConfiguration"]["options"].update({"max-buffer-size": "4mb"}),
+    lambda d: (
+        sidecar(d)["mountPoints"].pop(0),
+        sidecar(d).update(volumesFrom=[{"sourceContainer": "app", "readOnly": True}]),
+    ),
+    lambda d: variable(sidecar(d), "SIDECAR_CONFIG", "/etc/sidecar.yaml"),
+    lambda d: sidecar(d)["restartPolicy"].update(ignoredExitCodes=[2, 3]),
     lambda d: sidecar(d)["linuxParameters"].pop("tmpfs"),
 ]  # fmt: skip
 

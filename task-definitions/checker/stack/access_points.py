@@ -7,7 +7,7 @@ from typing import Any
 from checker.finding import Problems
 from checker.task.view import lies_in
 from checker.template import Resource, Template
-from checker.values import is_known, number
+from checker.values import is_known, listed, number
 
 TYPE = "AWS::EFS::AccessPoint"
 # API reference, RootDirectory and CreationInfo.
@@ -116,7 +116,17 @@ def users_apart(template: Template) -> Problems:
             yield f"{one.name} and {other.name}: are both user {uid}; give each its own Uid"
 
 
+def groups_stay_apart(template: Template) -> Problems:
+    """A second group that is another application's opens what it opens to its own."""
+    for one in template.of_type(TYPE):
+        second = {str(gid) for gid in listed(one.get("PosixUser", "SecondaryGids"))}
+        for other in template.of_type(TYPE):
+            if one != other and str(other.get("PosixUser", "Gid")) in second:
+                yield f"{one.name}: SecondaryGids holds {other.name}'s group; leave it out"
+
+
 RULES = (
+    groups_stay_apart,
     access_point_user,
     access_point_directory,
     access_point_creation,

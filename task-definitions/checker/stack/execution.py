@@ -86,4 +86,38 @@ def _covers(resource: str, group: str) -> bool:
     )
 
 
-RULES = (execution_role_may_start, execution_role_reaches)
+def execution_role_fetches(template: Template) -> Problems:
+    """A task whose secrets it may not fetch does not start."""
+    for task in template.of_type("AWS::ECS::TaskDefinition"):
+        role = template.target(task.get("ExecutionRoleArn"), TYPE)
+        if role is None or any(arn != EXECUTION for arn in _own(role)):
+            continue
+        allowed = allowed_to(template, role)
+        for container in listed(task.get("ContainerDefinitions")):
+            secrets = {s.get("Name"): s.get("ValueFrom") for s in listed(container.get("Secrets"))}
+            registry = container.get("RepositoryCredentials") or {}
+            secrets["of its registry"] = registry.get("CredentialsParameter")
+            for name, source in secrets.items():
+                action = _fetching(template, str(source))
+                if action and not may(allowed, action):
+                    yield f"{role.name}: {task.name}'s {container.get('Name')} has the secret {name}; allow {action} on it"
+
+
+def _own(role: Resource) -> list[str]:
+    """Its managed policies; what one that is not AWS's for starting allows is not known."""
+    return [arn.partition(":policy/")[2] for arn in strings(listed(role.get("ManagedPolicyArns")))]
+
+
+def _fetching(template: Template, source: str) -> str | None:
+    if ":secretsmanager:" in source or template.target(source, "AWS::SecretsManager::Secret"):
+        return "secretsmanager:GetSecretValue"
+    if ":ssm:" in source or template.target(source, "AWS::SSM::Parameter"):
+        return "ssm:GetParameters"
+    return None
+
+
+RULES = (
+    execution_role_fetches,
+    execution_role_may_start,
+    execution_role_reaches,
+)

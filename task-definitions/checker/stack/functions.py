@@ -178,7 +178,36 @@ def what_functions_write_is_read(template: Template) -> Problems:
             yield f"{function.name}: a function cannot run the sidecar; let a collector task read what it writes"
 
 
+def warm_within_its_limit(template: Template) -> Problems:
+    """Provisioned concurrency is taken from the reserved one."""
+    for alias in template.of_type("AWS::Lambda::Alias", "AWS::Lambda::Version"):
+        function = template.target(alias.get("FunctionName"), TYPE)
+        config = alias.get("ProvisionedConcurrencyConfig", default={})
+        warm = number(config.get("ProvisionedConcurrentExecutions"))
+        limit = number(function.get("ReservedConcurrentExecutions")) if function else None
+        if warm is not None and limit is not None and warm > limit:
+            yield f"{alias.name}: keeps {warm:.0f} environments warm, and {function.name if function else ''} may have {limit:.0f}; raise ReservedConcurrentExecutions"
+
+
+def version_follows_the_code(template: Template) -> Problems:
+    """A version that stays as it was is not published anew, and the alias keeps the old code."""
+    bodies = template.document["Resources"]
+    for version in template.of_type("AWS::Lambda::Version"):
+        function = template.target(version.get("FunctionName"), TYPE)
+        key = bodies[function.name]["Properties"].get("Code", {}).get("S3Key") if function else None
+        said = str(bodies[version.name].get("Properties"))
+        if (
+            isinstance(key, dict)
+            and "Ref" in key
+            and str(key.get("Ref")) not in said
+            and "CodeSha256" not in said
+        ):
+            yield f"{version.name}: a new {key.get('Ref')} publishes no version, so the alias keeps the old code; refer to it in Description"
+
+
 RULES = (
+    warm_within_its_limit,
+    version_follows_the_code,
     function_mount,
     function_vpc,
     function_waits_for_mounts,

@@ -10,7 +10,6 @@ from checker.values import listed, number, referred, strings, truth
 NFS = 2049
 EVERYBODY = ("0.0.0.0/0", "::/0")
 OPEN_TO_ALL = (80, 443)
-NEEDED_ENDPOINTS = ("logs", "ecr.api", "ecr.dkr", "s3")
 GROUP = "AWS::EC2::SecurityGroup"
 
 
@@ -174,63 +173,6 @@ def vpc_names(template: Template) -> Problems:
                 yield f"{vpc.name}: set {key} to true, or the mount targets' names are not found"
 
 
-def endpoints(template: Template) -> Problems:
-    """A VPC of the template without a NAT reaches AWS through endpoints or not at all."""
-    if not template.of_type("AWS::EC2::VPC") or template.of_type("AWS::EC2::NatGateway"):
-        return
-    services = [s for s in template.of_type("AWS::ECS::Service") if not _is_public(s)]
-    if not services:
-        return
-    there = {
-        str(e.get("ServiceName")).partition("}.")[2]
-        or str(e.get("ServiceName")).split(".", 3)[-1]: e
-        for e in template.of_type("AWS::EC2::VPCEndpoint")
-    }
-    for name in NEEDED_ENDPOINTS:
-        if name not in there:
-            yield f"{services[0].name}: there is no NAT and no endpoint for {name}: add an AWS::EC2::VPCEndpoint"
-    for name, endpoint in there.items():
-        if endpoint.get("VpcEndpointType", default="Gateway") == "Gateway":
-            if not endpoint.get("RouteTableIds"):
-                yield f"{endpoint.name}: a gateway endpoint works through RouteTableIds; name the private ones"
-            if name not in ("s3", "dynamodb"):
-                yield f"{endpoint.name}: {name} has no gateway endpoint; set VpcEndpointType to Interface"
-            continue
-        if truth(endpoint.get("PrivateDnsEnabled", default=False)) is False:
-            yield f"{endpoint.name}: set PrivateDnsEnabled to true, or nobody finds it by the service's name"
-
-
-def endpoints_let_in(template: Template) -> Problems:
-    """With a private name an endpoint is the only way to its service, a NAT beside it or not."""
-    for endpoint in template.of_type("AWS::EC2::VPCEndpoint"):
-        if endpoint.get("VpcEndpointType") == "Interface":
-            yield from _lets_in(template, endpoint)
-
-
-def _lets_in(template: Template, endpoint: Resource) -> Problems:
-    groups = referred(endpoint.get("SecurityGroupIds", default=[]))
-    rules = [rule for _, owner, rule in ingress(template) if owner in groups]
-    if not groups:
-        yield f"{endpoint.name}: name SecurityGroupIds that let the tasks in on port 443"
-    elif not any(covers(rule, 443) for rule in rules) and groups & template.resources.keys():
-        yield f"{endpoint.name}: its security groups let nobody in on port 443; let the tasks in"
-    elif groups <= template.resources.keys():
-        open_to = [rule for rule in rules if covers(rule, 443)]
-        if any(not rule.get("SourceSecurityGroupId") for rule in open_to):
-            return
-        allowed = referred([rule.get("SourceSecurityGroupId") for rule in open_to])
-        for service in template.of_type("AWS::ECS::Service"):
-            network = service.get("NetworkConfiguration", "AwsvpcConfiguration", default={})
-            own = referred(listed(network.get("SecurityGroups")))
-            if own and not own & allowed:
-                yield f"{endpoint.name}: its security groups do not let {service.name} in on port 443; let its group in"
-
-
-def _is_public(service: Resource) -> bool:
-    network = service.get("NetworkConfiguration", "AwsvpcConfiguration", default={})
-    return bool(network.get("AssignPublicIp") == "ENABLED")
-
-
 def two_zones(template: Template) -> Problems:
     """One subnet is one zone, and its end is everybody's."""
     for user, subnets, _ in users_of_files(template):
@@ -252,7 +194,5 @@ RULES = (
     only_through_the_load_balancer,
     open_to_everybody,
     vpc_names,
-    endpoints,
-    endpoints_let_in,
     two_zones,
 )

@@ -101,7 +101,8 @@ def container_log_groups(template: Template) -> Problems:
                 yield f"{task.name}: log group {name} is not in the template; make it there, or the container does not start"
 
 
-def _filters(template: Template) -> list[tuple[Resource, dict[str, Any]]]:
+def metric_transformations(template: Template) -> list[tuple[Resource, dict[str, Any]]]:
+    """(filter, what it makes) of every metric filter."""
     return [
         (each, change)
         for each in template.of_type("AWS::Logs::MetricFilter")
@@ -113,7 +114,7 @@ def made_metrics(template: Template) -> set[tuple[str, str]]:
     """(namespace, name) of every metric that a filter makes."""
     return {
         (str(change.get("MetricNamespace")), str(change.get("MetricName")))
-        for _, change in _filters(template)
+        for _, change in metric_transformations(template)
     }
 
 
@@ -127,7 +128,7 @@ def metric_filters(template: Template) -> Problems:
             str(((c.get("LogConfiguration") or {}).get("Options") or {}).get("awslogs-group"))
         ]
     }
-    for each, change in _filters(template):
+    for each, change in metric_transformations(template):
         pattern, value = str(each.get("FilterPattern", default="")), str(change.get("MetricValue"))
         if PROGRESS not in pattern and "sidecar" not in pattern:
             continue
@@ -183,7 +184,6 @@ def alarms(template: Template) -> Problems:
         if str(alarm.get("ActionsEnabled")).lower() == "false":
             yield f"{alarm.name}: ActionsEnabled false: nobody hears of it"
         yield from _evaluation(alarm)
-        yield from _dimensions(template, alarm)
 
 
 def _evaluation(alarm: Resource) -> Problems:
@@ -213,36 +213,6 @@ def _evaluation(alarm: Resource) -> Problems:
         yield f"{alarm.name}: after 14 days CloudWatch refuses the lines; alarm sooner"
 
 
-def _dimensions(template: Template, alarm: Resource) -> Problems:
-    """Most AWS metrics exist by resource only."""
-    for namespace, dimension, kind in (
-        ("AWS/EFS", "FileSystemId", "AWS::EFS::FileSystem"),
-        ("AWS/Lambda", "FunctionName", "AWS::Lambda::Function"),
-    ):
-        stats = [
-            (query.get("MetricStat") or {}).get("Metric") or {}
-            for query in listed(alarm.get("Metrics"))
-        ]
-        stats += [alarm.properties] if alarm.get("MetricName") else []
-        for metric in stats:
-            names = [str(each.get("Name")) for each in listed(metric.get("Dimensions"))]
-            if metric.get("Namespace") == namespace and dimension not in names:
-                yield f"{alarm.name}: {namespace} {metric.get('MetricName')} is known by {dimension} only; add the dimension"
-            if metric.get("Namespace") != namespace:
-                continue
-            values = [
-                str(e.get("Value"))
-                for e in listed(metric.get("Dimensions"))
-                if e.get("Name") == dimension
-            ]
-            for value in values:
-                made = template.of_type(kind)
-                if made and is_known(value) and value not in {str(r.get(dimension)) for r in made}:
-                    yield f"{alarm.name}: {dimension} {value} is none of the template's ({', '.join(r.name for r in made)}); Ref one"
-                elif value.endswith(".Arn}"):
-                    yield f"{alarm.name}: {dimension} takes an id or name (Ref), not the ARN {value}"
-
-
 def alarms_there(template: Template) -> Problems:
     """The least a fleet of sidecars needs."""
     sidecars = any(
@@ -260,7 +230,7 @@ def alarms_there(template: Template) -> Problems:
     for key in ALARMED:
         metrics = {
             (str(change.get("MetricNamespace")), str(change.get("MetricName")))
-            for _, change in _filters(template)
+            for _, change in metric_transformations(template)
             if change.get("MetricValue") == f"$.{key}"
         }
         if not metrics:
@@ -280,7 +250,7 @@ def silence(template: Template) -> Problems:
     heard = {space for alarm in watching for space, _, _ in _metrics(alarm)}
     aged = {
         str(change.get("MetricNamespace"))
-        for _, change in _filters(template)
+        for _, change in metric_transformations(template)
         if change.get("MetricValue") == f"$.{ALARMED[0]}"
     }
     for space in sorted(aged - heard):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from checker.finding import Finding, Problems, ask
-from checker.policy import RULES as POLICY_RULES
+from checker.policies import RULES as POLICY_RULES
 from checker.policy import Policy, Statement, access_points, actions, mounts_files
 from checker.template import Resource, Template
 from checker.values import listed, referred, strings
@@ -59,8 +59,8 @@ def task_role_is_the_program_s(template: Template) -> Problems:
             yield f"{role.name}: is {task.name}'s task role, and has the execution role's policy; take it away"
 
 
-def allowed_to(template: Template, role: Resource) -> list[dict[str, Any]]:
-    """Every Allow of the role, inline or by a policy apart."""
+def documents_of(template: Template, role: Resource) -> list[dict[str, Any]]:
+    """The role's policies, inline and apart."""
     documents = [each.get("PolicyDocument", {}) for each in listed(role.get("Policies"))]
     apart = template.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
     documents += [
@@ -71,6 +71,12 @@ def allowed_to(template: Template, role: Resource) -> list[dict[str, Any]]:
             for each in strings([policy.get("Roles"), policy.get("RoleName")])
         )
     ]
+    return documents
+
+
+def allowed_to(template: Template, role: Resource) -> list[dict[str, Any]]:
+    """Every Allow of the role."""
+    documents = documents_of(template, role)
     return [s for document in documents for s in Policy(document).allowing]  # type: ignore[misc]
 
 
@@ -98,8 +104,12 @@ def trusted_by_its_service(template: Template) -> Problems:
     ]
     for user, key, service in users:
         role = template.target(user.get(key), TYPE)
-        if role and service not in list(strings(role.get("AssumeRolePolicyDocument", default={}))):
-            yield f"{role.name}: is {user.name}'s {key}, so its trust must name {service}"
+        if role is None:
+            continue
+        trust = Policy(role.get("AssumeRolePolicyDocument", default={}))
+        trusted = [s for s in trust.allowing if may([dict(s)], "sts:AssumeRole")]
+        if service not in [text for s in trusted for text in strings(s.get("Principal"))]:
+            yield f"{role.name}: is {user.name}'s {key}, so its trust must allow {service} sts:AssumeRole"
 
 
 def task_may_ship(template: Template) -> Problems:
@@ -235,7 +245,14 @@ def one_role_each(template: Template) -> Problems:
             yield f"{role_name}: is shared by {' and '.join(users)}; each could read the other's files; one role each"
 
 
+def long_lived_keys(template: Template) -> Problems:
+    """Whoever reads one has it until somebody notices."""
+    for key in template.of_type("AWS::IAM::AccessKey"):
+        yield f"{key.name}: remove it; tasks and functions have roles, whose credentials end by themselves"
+
+
 RULES = (
+    long_lived_keys,
     broad_managed_policies,
     trusted_by_its_service,
     task_may_ship,

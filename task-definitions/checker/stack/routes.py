@@ -78,12 +78,39 @@ def nat_in_public(template: Template) -> Problems:
             template.target(r.get("NatGatewayId")) == gateway for r in template.of_type(ROUTE)
         ):
             yield f"{gateway.name}: no route leads to it; add one to the private subnets' route table"
+        leading = [
+            r for r in template.of_type(ROUTE) if template.target(r.get("NatGatewayId")) == gateway
+        ]
+        places = {
+            str(r.get("DestinationCidrBlock") or r.get("DestinationIpv6CidrBlock")) for r in leading
+        }
+        if (
+            leading
+            and all(map(is_known, places))
+            and not places & {"0.0.0.0/0", "64:ff9b::/96", "None"}
+        ):
+            yield f"{gateway.name}: leads to {', '.join(sorted(places))} only; make the route's DestinationCidrBlock 0.0.0.0/0"
         if gateway.get("ConnectivityType") == "private":
             continue
+        if not gateway.get("AllocationId"):
+            yield f"{gateway.name}: give it an AllocationId, the address (EIP) by which it leaves"
         subnet = template.target(gateway.get("SubnetId"), SUBNET)
         table = _table(template, subnet) if subnet else None
         if subnet and table and not any(r.get("GatewayId") for r in _routes(template, table)):
             yield f"{gateway.name}: {subnet.name} has no route to an internet gateway; put it into a public subnet"
+
+
+def public_balancer(template: Template) -> Problems:
+    """What faces the internet needs a way to it and back."""
+    for balancer in template.of_type("AWS::ElasticLoadBalancingV2::LoadBalancer"):
+        if balancer.get("Scheme", default="internet-facing") != "internet-facing":
+            continue
+        for each in listed(balancer.get("Subnets")):
+            subnet = template.target(each, SUBNET)
+            table = _table(template, subnet) if subnet else None
+            out = any(r.get("GatewayId") for r in _routes(template, table)) if table else False
+            if subnet and not out and template.of_type(ASSOCIATION):
+                yield f"{balancer.name}: faces the internet, and {subnet.name} has no route to an internet gateway; name public subnets"
 
 
 def _table(template: Template, subnet: Resource) -> Resource | None:
@@ -101,4 +128,4 @@ def _routes(template: Template, table: Resource) -> list[Resource]:
     ]
 
 
-RULES = (subnets_apart, way_out, nat_in_public)
+RULES = (subnets_apart, way_out, nat_in_public, public_balancer)

@@ -263,8 +263,8 @@ def scaling_metric(template: Template) -> Problems:
         )
         if metric == "ALBRequestCountPerTarget" and not specification.get("ResourceLabel"):
             yield f"{policy.name}: ALBRequestCountPerTarget needs a ResourceLabel: which load balancer and target group"
-        if "Utilization" in metric and value is not None and not 0 < value <= 90:
-            yield f"{policy.name}: TargetValue {value:g} is a per cent; over 90 it scales too late, 0 never"
+        if "Utilization" in metric and value is not None and not 5 <= value <= 90:
+            yield f"{policy.name}: TargetValue {value:g} is a per cent; over 90 it scales too late, under 5 without end"
 
 
 def somebody_runs(template: Template) -> Problems:

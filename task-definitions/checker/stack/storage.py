@@ -3,7 +3,7 @@
 from checker.finding import Problems
 from checker.policy import Policy, actions, conditions, everybody
 from checker.template import Template
-from checker.values import truth
+from checker.values import listed, number, referred, strings, truth
 
 TYPE = "AWS::S3::Bucket"
 BLOCKS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
@@ -39,6 +39,7 @@ def bucket_encrypted(template: Template) -> Problems:
                 for op, key, values in conditions(statement)
             ]
             == [("bool", "aws:securetransport", ["false"])]
+            and any("*" in each for each in strings(listed(statement.get("Resource"))))
             for policy in policies
             for statement in policy.statements
         )
@@ -58,4 +59,27 @@ def bucket_kept(template: Template) -> Problems:
             yield f"{bucket.name}: set VersioningConfiguration.Status to Enabled"
 
 
-RULES = (bucket_private, bucket_encrypted, bucket_kept)
+def bucket_outlives_its_manifests(template: Template) -> Problems:
+    """A manifest in CloudWatch says where its artifact is."""
+    used = {
+        n for role in template.of_type("AWS::IAM::Role") for n in referred(role.get("Policies"))
+    }
+    kept = [
+        number(group.get("RetentionInDays"))
+        for group in template.of_type("AWS::Logs::LogGroup")
+        if str(group.get("LogGroupName")).endswith("/artifacts")
+    ]
+    longest = max((days for days in kept if days is not None), default=0)
+    for bucket in template.of_type(TYPE):
+        for rule in listed(bucket.get("LifecycleConfiguration", "Rules")):
+            days = number(rule.get("ExpirationInDays"))
+            if bucket.name in used and days is not None and days < longest:
+                yield f"{bucket.name}: artifacts expire after {days:.0f} days and their manifests are kept {longest:.0f}; make ExpirationInDays as long"
+
+
+RULES = (
+    bucket_outlives_its_manifests,
+    bucket_private,
+    bucket_encrypted,
+    bucket_kept,
+)

@@ -19,6 +19,10 @@ def health_check_can_fail(task: Task) -> Problems:
         name = container["name"]
         if words[:1] == ["CMD"] and len(words) == 2 and " " in words[1].strip():
             yield f"{name}: CMD takes a word each, and {words[1]!r} is one; part it, or use CMD-SHELL"
+        if words[:1] == ["CMD"] and words[1:] and words[1].startswith("-"):
+            yield f"{name}: its health check begins with {words[1]!r}, which is no program; name one"
+        if words[:1] == ["CMD-SHELL"] and len(words) > 2:
+            yield f"{name}: CMD-SHELL runs {words[1]!r} alone; write the command as one text, or use CMD"
         if words[:1] == ["CMD-SHELL"] and ALWAYS_WELL.search(words[-1]):
             yield f"{name}: its health check never fails ({words[-1]}); end it with || exit 1"
 
@@ -28,6 +32,9 @@ def health_check_port(task: Task) -> Problems:
     for container in task.containers:
         words = " ".join(map(str, listed((container.get("healthCheck") or {}).get("command"))))
         known = _ports(container, sidecar=container in task.sidecars)
+        for other in task.containers if task.get("networkMode") == "awsvpc" else ():
+            if f"://{other['name']}:" in words or f"://{other['name']}/" in words:
+                yield f"{container['name']}: its health check asks {other['name']}, which is no host's name here; ask 127.0.0.1"
         for port in sorted(set(map(int, ASKED.findall(words)))):
             if known and port not in known:
                 yield (

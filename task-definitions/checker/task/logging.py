@@ -1,5 +1,7 @@
 """What the containers print themselves, and where it goes."""
 
+import re
+
 from checker.finding import Problems
 from checker.task.view import Definition, Task, environment, is_sidecar
 from checker.values import is_known
@@ -11,6 +13,7 @@ KNOWN_OPTIONS = (
     *("max-buffer-size", "mode"),
 )
 # API reference, LogConfiguration.
+BUFFER_SIZE = re.compile(r"\d+(\.\d+)? ?[kmg]?i?b?", re.I)
 FARGATE_DRIVERS = ("awslogs", "splunk", "awsfirelens")
 
 
@@ -44,6 +47,14 @@ def awslogs(task: Task) -> Problems:
                 f"{name}: mode blocking stops the program while CloudWatch is away, just when"
                 f" {who}; make it non-blocking"
             )
+        size = str(options.get("max-buffer-size", "1m"))
+        if is_known(size) and not BUFFER_SIZE.fullmatch(size):
+            yield f"{name}: max-buffer-size {size!r} is no size such as 4m; the container does not start"
+        if str(options.get("awslogs-create-group")).lower() == "true":
+            yield (
+                f"{name}: awslogs-create-group makes a group that is kept, and billed, for ever, and"
+                " needs logs:CreateLogGroup; make it first, with a retention"
+            )
         if not task.get("executionRoleArn"):
             yield f"{name}: awslogs needs an executionRoleArn, which writes for it"
 
@@ -74,7 +85,7 @@ def groups_apart(task: Task) -> Problems:
         variables = environment(container)
         group = variables.get("SIDECAR_LOG_GROUP")
         for each in task.containers:
-            if group and _options(each).get("awslogs-group") == group:
+            if group and _options(each).get("awslogs-group") in (group, f"{group}/artifacts"):
                 yield (
                     f"{each['name']}: prints into the group that {container['name']} ships to; give"
                     " awslogs-group another name"

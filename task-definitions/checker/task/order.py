@@ -8,6 +8,9 @@ DRAIN_DEADLINE = 110
 DRAIN_END = 2
 # API reference, stopTimeout: what an absent one means.
 DEFAULT_STOP = 30
+# Seconds: a mount and the first look at a large volume; and what a stalled sidecar may cost.
+LEAST_START = 20
+LONGEST_STALL = 600
 
 
 def sidecar_health(task: Task) -> Problems:
@@ -22,8 +25,30 @@ def sidecar_health(task: Task) -> Problems:
             )
         elif not any(word in words for word in ("healthcheck", "healthz", "readyz")):
             yield f'{container["name"]}: its healthCheck must ask it: ["CMD", "sidecar", "healthcheck"]'
+        elif words.startswith("CMD healthcheck"):
+            yield f'{container["name"]}: healthcheck is no program but the sidecar\'s command; write ["CMD", "sidecar", "healthcheck"]'
         elif "readyz" in words:
             yield f"{container['name']}: check /healthz: /readyz fails while it drains, as it should"
+
+
+def sidecar_health_pace(task: Task) -> Problems:
+    """Replaced before it could start, or never while it stalls: the numbers together decide."""
+    for container in task.sidecars:
+        check = container.get("healthCheck") or {}
+        interval, retries = check.get("interval", 30), check.get("retries", 3)
+        start = check.get("startPeriod", 0)
+        if not check or not all(isinstance(n, int) for n in (interval, retries, start)):
+            continue
+        if start + interval * retries < LEAST_START:
+            yield (
+                f"{container['name']}: its health check gives it {start + interval * retries} s to"
+                f" mount and start; make startPeriod {LEAST_START}"
+            )
+        if interval * retries > LONGEST_STALL:
+            yield (
+                f"{container['name']}: its health check takes {interval * retries} s to see that it"
+                f" stalls; keep interval times retries within {LONGEST_STALL}"
+            )
 
 
 def sidecar_stop(task: Task) -> Problems:
@@ -114,6 +139,7 @@ def _writers(task: Task) -> list[Definition]:
 
 RULES = (
     sidecar_health,
+    sidecar_health_pace,
     sidecar_stop,
     app_stops_first,
     essential_and_healthy,

@@ -4,7 +4,7 @@ import re
 
 from checker.finding import Problems
 from checker.task.sidecar import globs
-from checker.task.view import Task, environment, lies_in, mount_of, mounts
+from checker.task.view import Task, environment, lies_in, mount_of, mounts, size
 from checker.values import is_known, listed, number
 
 # API reference, RegisterTaskDefinition and ContainerDefinition.
@@ -13,6 +13,8 @@ DEFAULT_PORT = "9464"
 SHELLS = ("sh", "bash", "/bin/sh", "/bin/bash")
 # MiB: the interpreter and its libraries take half of it, `delivery.memory` a quarter.
 LEAST_MEMORY = 128
+# README.md: drained, a bad configuration, the deadline came first.
+ENDS = {0, 2, 3}
 
 
 def names(task: Task) -> Problems:
@@ -89,6 +91,9 @@ def sidecar_restarts(task: Task) -> Problems:
             yield f"{container['name']}: enable its restartPolicy, or each crash replaces the whole task"
         elif 2 not in (policy.get("ignoredExitCodes") or ()):
             yield f"{container['name']}: add 2 to ignoredExitCodes: a restart does not mend a bad configuration"
+        crashes = sorted(set(policy.get("ignoredExitCodes") or ()) - ENDS)
+        if crashes:
+            yield f"{container['name']}: ignoredExitCodes holds {', '.join(map(str, crashes))}, which is a crash; leave it out, so that it starts again"
 
 
 def sidecar_memory(task: Task) -> Problems:
@@ -97,6 +102,10 @@ def sidecar_memory(task: Task) -> Problems:
         memory = container.get("memory")
         if isinstance(memory, int) and memory < LEAST_MEMORY:
             yield f"{container['name']}: memory {memory} MiB is too little; {LEAST_MEMORY} at least"
+        whole, others = size(task.get("memory", "")), [c.get("memory") for c in task.others]
+        left = whole - sum(m for m in others if isinstance(m, int))
+        if memory is None and whole > 0 and left < LEAST_MEMORY:
+            yield f"{container['name']}: the others may take all but {left} of the task's {whole} MiB; leave it {LEAST_MEMORY}, and give it memory"
 
 
 def sidecar_platform(task: Task) -> Problems:

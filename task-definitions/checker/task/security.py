@@ -52,8 +52,10 @@ def no_root(task: Task) -> Problems:
     """Security Hub, ECS.4 and ECS.20."""
     for container in task.containers:
         user = str(container.get("user", "")).split(":")[0]
-        if user in ("0", "root"):
+        if user in ("0", "root") and not container.get("firelensConfiguration"):
             yield f"{container['name']}: runs as root; name another user, by number"
+        elif not user and not container.get("firelensConfiguration"):
+            yield f"{container['name']}: set user, by number: it is root unless its image says otherwise"
         if container.get("privileged") and not task.for_fargate:
             yield f"{container['name']}: privileged gives it the host; remove it"
         linux = container.get("linuxParameters") or {}

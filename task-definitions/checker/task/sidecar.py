@@ -46,8 +46,8 @@ def sidecar_variables(task: Task) -> Problems:
     """A misspelt variable is ignored without a word."""
     for container in task.sidecars:
         for name in environment(container):
-            if name.startswith("SIDECAR_") and name not in VARIABLES:
-                near = difflib.get_close_matches(name, VARIABLES, 1)
+            if name.upper().startswith("SIDECAR_") and name not in VARIABLES:
+                near = difflib.get_close_matches(name.upper(), VARIABLES, 1)
                 hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(VARIABLES)}"
                 yield f"{container['name']}: the sidecar knows no {name}; {hint}"
 
@@ -83,6 +83,12 @@ def sidecar_paths(task: Task) -> Problems:
             within = any(lies_in(str(m.get("containerPath")), fixed) for m in mounts(container))
             if not glob.startswith("/"):
                 yield f"{container['name']}: {name} {glob!r} must begin with /"
+            elif ".." in glob.split("/"):
+                yield f"{container['name']}: {name} {glob!r} must not hold .."
+            elif glob.endswith("/"):
+                yield f"{container['name']}: {name} {glob!r} is a directory, and a glob is of files; write {glob}**/*"
+            elif glob.count("[") != glob.count("]") or glob.count("{") != glob.count("}"):
+                yield f"{container['name']}: {name} {glob!r} has a bracket that is not closed"
             elif re.search(r"[;:]\s*/", glob):
                 yield f"{container['name']}: {name} {glob!r} is one glob; part several with a comma"
             elif not within and mount_of(container, fixed) is None:
@@ -90,6 +96,23 @@ def sidecar_paths(task: Task) -> Problems:
                     f"{container['name']}: {name} {glob!r} lies in none of its mounts; mount the"
                     " volume there or correct the path"
                 )
+
+
+def sidecar_config(task: Task) -> Problems:
+    """Where it ships to and what it takes out is not the app's to change."""
+    for container in task.sidecars:
+        path = environment(container).get("SIDECAR_CONFIG")
+        if not path or not is_known(path):
+            continue
+        mount = mount_of(container, path)
+        writers = task.writers(str(mount.get("sourceVolume"))) if mount else []
+        if not path.startswith("/"):
+            yield f"{container['name']}: SIDECAR_CONFIG {path!r} must begin with /"
+        elif writers:
+            yield (
+                f"{container['name']}: SIDECAR_CONFIG {path} lies on the volume that"
+                f" {writers[0]['name']} writes to; put it into an image of your own"
+            )
 
 
 def sidecar_state(task: Task) -> Problems:
@@ -119,7 +142,8 @@ def sidecar_state(task: Task) -> Problems:
             if volume.name != state.name and volume.root == state.root:
                 yield f"{name}: its state and volume {volume.name} share one access point; part them"
         for variable, glob in globs(container):
-            if lies_in(glob, mount["containerPath"]):
+            fixed, star, _ = glob.partition("**")
+            if lies_in(glob, mount["containerPath"]) or (star and lies_in(directory, fixed)):
                 yield f"{name}: {variable} {glob!r} looks into its own state; name the app's volume"
 
 
@@ -171,6 +195,7 @@ RULES = (
     sidecar_name,
     sidecar_has_work,
     sidecar_paths,
+    sidecar_config,
     sidecar_state,
     sidecar_reads_only,
     sidecar_shares_the_volume,

@@ -31,7 +31,8 @@ class Task:
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
-        self.containers: list[Definition] = list(definition.get("containerDefinitions", ()))
+        given: list[Definition] = list(definition.get("containerDefinitions", ()))
+        self.containers = [_with_volumes_from(each, given) for each in given]
         self.volumes: list[Definition] = list(definition.get("volumes", ()))
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -96,6 +97,17 @@ def environment(container: Definition) -> dict[str, str]:
 
 def mounts(container: Definition) -> list[Definition]:
     return listed(container.get("mountPoints"))
+
+
+def _with_volumes_from(container: Definition, containers: list[Definition]) -> Definition:
+    """The container with the mounts that it has from others as its own."""
+    found = mounts(container)
+    for each in listed(container.get("volumesFrom")):
+        for source in containers:
+            if source.get("name") == each.get("sourceContainer"):
+                read_only = {"readOnly": True} if each.get("readOnly") else {}
+                found = found + [{**mount, **read_only} for mount in mounts(source)]
+    return {**container, "mountPoints": found} if container.get("volumesFrom") else container
 
 
 def mount_of(container: Definition, path: str) -> Definition | None:

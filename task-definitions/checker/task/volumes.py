@@ -111,6 +111,11 @@ def somebody_writes(task: Task) -> Problems:
         mounting = [c for c in task.others if any(m.get("sourceVolume") == name for m in mounts(c))]
         if mounting and not task.writers(name):
             yield f"volume {name}: {mounting[0]['name']} mounts it read-only, so nobody writes to it"
+    for volume in task.volumes:
+        name, begins_empty = str(volume.get("name")), set(volume) == {"name"}
+        found = [m for c in task.containers for m in mounts(c) if m.get("sourceVolume") == name]
+        if begins_empty and found and all(m.get("readOnly") for m in found):
+            yield f"volume {name}: is empty when the task starts, and nobody may write to it; give it an efsVolumeConfiguration"
 
 
 RULES = (
