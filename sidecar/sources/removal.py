@@ -43,11 +43,6 @@ OPERATIONS = 5
 """Metadata operations of one removal: open, look, successor, unlink, close."""
 
 
-def everything(_: Source) -> bool:
-    """Owns every source: what a sidecar does that is alone."""
-    return True
-
-
 class Removal:
     """Remembers since when rotated files are acknowledged, and removes them. Owned by the pump."""
 
@@ -61,7 +56,6 @@ class Removal:
         pruning: Pruning,
         budget: Budget,
         totals: Totals,
-        owns: Callable[[Source], bool] = everything,
     ) -> None:
         self._rules = tuple(rules)
         self._soonest = _soonest(rules)
@@ -71,7 +65,6 @@ class Removal:
         self._pruning = pruning
         self._budget = budget
         self._totals = totals
-        self._owns = owns
         self._stepped_at = float("-inf")
         self._paused: dict[str, float] = {}
         self._problem: str | None = None
@@ -108,7 +101,7 @@ class Removal:
             if finished is None or not self._may_look(source.path, finished[1], now, now_ms):
                 continue
             after = self._delete_after(source.path)
-            if after is not None and self._owns(source):
+            if after is not None:
                 self._remove_source(source, after, now, now_ms)
         for archive in list(self._ledger.archives.values()):
             if not self._may_look(archive.path, archive.at_ms, now, now_ms):

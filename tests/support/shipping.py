@@ -202,7 +202,8 @@ class Shipping:
         self._begin()
 
     def messages(self, stream: str, group: str = GROUP) -> list[str]:
-        """What CloudWatch shows of a stream."""
+        """What CloudWatch shows of a stream, what is on its way included."""
+        self.await_answers()
         return self.fake.messages(group, stream)
 
     def streams(self, group: str = GROUP) -> list[str]:
@@ -210,7 +211,8 @@ class Shipping:
         return self.fake.streams(group)
 
     def manifests(self, name: str) -> list[dict[str, Any]]:
-        """The manifest events of an artifact, parsed."""
+        """The manifest events of an artifact, parsed; those on their way included."""
+        self.await_answers()
         return [json.loads(message) for message in self.fake.messages(ARTIFACTS, name)]
 
     def status(self) -> dict[str, Any]:

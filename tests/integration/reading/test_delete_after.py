@@ -392,18 +392,6 @@ def test_a_read_only_volume_is_said_at_the_start(tmp_path: Path) -> None:
             assert "mounted read-only" in degraded
 
 
-def test_only_the_owner_removes(tmp_path: Path) -> None:
-    """What another member owns is that member's to remove.
-
-    Catches: not asking.
-    """
-    with Keeping(tmp_path) as sidecar:
-        away = rotated(sidecar)
-        sidecar.shipper.intake.removal._owns = lambda source: False
-        sidecar.let_pass(10 * HOUR)
-        assert away.exists()
-
-
 def test_names_that_only_look_rotated_are_kept(tmp_path: Path) -> None:
     """A log whose own name ends with a date is no rotated file, whatever its age.
 
