@@ -62,14 +62,6 @@ class CloudWatchDestination:
         # Groups that this process made, or may have made, and whose retention is not set yet.
         self._unfinished: set[str] = set()
 
-    def connect(self) -> Failure | None:
-        """Find region and credentials now, which takes 0.1 s and more; None when that is done."""
-
-        def request(client: CloudWatchLogsClient) -> None:
-            return None
-
-        return self._ask("logs:PutLogEvents", "", request)
-
     def put(self, group: str, stream: str, body: bytes, count: int) -> Outcome:
         if self._gzipped:
             body = gzip.compress(body, GZIP_LEVEL, mtime=0)

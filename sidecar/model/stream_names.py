@@ -58,10 +58,6 @@ class StreamTemplate:
     def __repr__(self) -> str:
         return f"StreamTemplate({self.text!r})"
 
-    @property
-    def placeholders(self) -> frozenset[str]:
-        return frozenset(part.name for part in self._parts if part.is_placeholder)
-
     def expand(self, path: str, surroundings: Surroundings) -> str:
         """The stream's name for a source at `path`, relative to its root."""
         values: Mapping[str, str] = {"path": path, "stem": stem(path), **surroundings.values()}

@@ -21,7 +21,6 @@ DAY: Final = 86400.0
 # Below the first nothing is found in time, above the second nothing is bounded.
 LEAST_BUDGET: Final = 0.1
 MOST_BUDGET: Final = 1_000_000.0
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 ARTIFACTS_SUFFIX: Final = "/artifacts"
 
 
