@@ -394,12 +394,15 @@ class SharedOwnership:
         """What a member that lives turns out not to have is looked at again."""
         other = self._membership.others.get(member)
         again = list(left.files)
+        left.wait = min(left.wait * 2.0, LAST_CHECK_SECONDS)
         if other is not None and self._others.refresh(other.id, other.folder):
             of = self._others.holdings[member]
             again = [path for path, each in left.files.items() if not _may_cover(each, of)]
+            if not left.files.keys().isdisjoint(of.manifests.values()):
+                # It may be nobody's as soon as their outcome is known.
+                left.wait = FIRST_CHECK_SECONDS
         for path in again:
             del left.files[path]
-        left.wait = min(left.wait * 2.0, LAST_CHECK_SECONDS)
         left.due = now + left.wait
         if not left.files and not again:
             del self._left[member]

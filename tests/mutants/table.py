@@ -934,6 +934,13 @@ MUTANTS = (
     Mutant(
         "M02",
         "sidecar/registry/ownership.py",
+        "                left.wait = FIRST_CHECK_SECONDS\n        for path",
+        "                pass\n        for path",
+        "tests/integration/members/test_under_way.py -k not_to_be_stored",
+    ),
+    Mutant(
+        "M02",
+        "sidecar/registry/ownership.py",
         "if len(paths) > len(self._membership.others):",
         "if False:",
         "tests/integration/members/test_under_way.py -k together",

@@ -93,15 +93,19 @@ def test_m02_nobody_ships_what_a_taker_is_yet_to_find_out_about(tmp_path: Path) 
 
 
 def test_m02_what_turns_out_not_to_be_stored_is_shipped_by_whoever_may(tmp_path: Path) -> None:
-    """The manifest is not stored: who found that out has left the file to its task's sidecar.
+    """The manifest is not stored: who found that out has left the file to its task's sidecar,
+    which notices within seconds, though it took half a minute to find out.
 
-    Catches: holding that an artifact is a member's although its request came to nothing.
+    Catches: holding that an artifact is a member's although its request came to nothing; asking
+    ever more seldom whether it is.
     """
     with died_with_a_manifest_under_way(tmp_path / "volume", "request") as left:
         left.step(20)
         assert left.versions() == []
         left.destination.reading = usual
-        left.until(left.versions)
+        left.until(lambda: left.taker.totals.outcomes_resolved)
+        left.step(5)
+        assert left.versions() == ["first\n"]
         left.step(20)
         assert left.versions() == ["first\n"]
 
