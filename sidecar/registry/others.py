@@ -39,7 +39,7 @@ from sidecar.registry.journal_file import generation_of, journal_name, snapshot_
 _KIND = re.compile(
     rb'[0-9a-f]{8} \{"is":"(?:'
     rb"(?P<held>source_(?:claimed|moved|fingerprinted|forgotten)|artifact_|task_known|trailer)"
-    rb"|(?P<sent>intent_sent)|(?P<result>settled|batch_abandoned))"
+    rb"|(?P<sent>intent_sent)|settled|batch_abandoned)"
 )
 _OF_AN_ARTIFACT = b'"artifact":['
 

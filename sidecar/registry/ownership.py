@@ -191,7 +191,7 @@ class SharedOwnership:
     def _lost_artifacts(self, paths: Sequence[str]) -> dict[str, str]:
         """Whose these are, of those that do not become ours."""
         attempts = {
-            path: _Attempt([Claim("artifact", path)], partial(_has_artifact, path))
+            path: _Attempt([Claim("artifact", path)], partial(Holdings.has_artifact, path=path))
             for path in paths
         }
         if self._membership.look():
@@ -437,10 +437,6 @@ def _covers(wanted: Wanted, of: Holdings) -> bool:
     if any(each.may_be(wanted.head) for each in of.holds(wanted.root, wanted.inode)):
         return True
     return wanted.name in of.paths or (wanted.group, wanted.stream) in of.streams
-
-
-def _has_artifact(path: str, of: Holdings) -> bool:
-    return of.has_artifact(path)
 
 
 def _may_cover(wanted: Wanted, of: Holdings) -> bool:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from sidecar.delivery.destination import Failure, Page, Throttled
+from sidecar.settings import Settings
 from tests.integration.delivering.asking import Asked
-from tests.integration.delivering.stepped import GROUP, PATIENCE, Stepped, settings_for
+from tests.integration.delivering.stepped import GROUP, Stepped, settings_for
+from tests.support.running_sidecar import wait_for
 
 ARTIFACTS = f"{GROUP}/artifacts"
 
@@ -42,10 +43,26 @@ class Left(NamedTuple):
             self.taker.pass_time(1.0)
 
     def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline, self.task.why(condition)
+        def comes_true() -> object:
             self.step(1)
+            return condition()
+
+        wait_for(comes_true)
+
+
+def shipping_artifacts(volume: Path) -> Settings:
+    artifacts = [{"include": [f"{volume}/artifacts/**/*"], "settle": "100ms"}]
+    return settings_for(volume, logs=[], artifacts=artifacts)
+
+
+@contextmanager
+def blue_and_red(settings: Settings, destination: Asked) -> Iterator[tuple[Stepped, Stepped]]:
+    """The sidecars of two tasks; neither has looked at anything yet."""
+    with ExitStack() as living:
+        blue, red = (Stepped(settings, destination, task=task) for task in ("blue", "red"))
+        living.callback(blue.die)
+        living.callback(red.die)
+        yield blue, red
 
 
 @contextmanager
@@ -54,18 +71,14 @@ def died_with_a_manifest_under_way(volume: Path, lost: str) -> Iterator[Left]:
     path = volume / "artifacts" / "red" / "report"
     path.parent.mkdir(parents=True)
     path.write_text("first\n")
-    artifacts = [{"include": [f"{volume}/artifacts/**/*"], "settle": "100ms"}]
-    settings = settings_for(volume, logs=[], artifacts=artifacts)
+    settings = shipping_artifacts(volume)
     destination = Asked()
     destination.make(ARTIFACTS, "red/report")
     destination.lose(lost)
     destination.reading = lambda _: Throttled("later")
     owner = Stepped(settings, destination, task="green")
     owner.until(lambda: destination.reads)
-    with ExitStack() as living:
-        taker, task = (Stepped(settings, destination, task=task) for task in ("blue", "red"))
-        for each in (taker, task):
-            living.callback(each.die)
+    with blue_and_red(settings, destination) as (taker, task):
         owner.die()
         taker.until(lambda: not owner.member.directory.exists())
         yield Left(taker, task, destination, path)
@@ -117,14 +130,11 @@ def test_m02_what_another_has_shipped_is_asked_for_together(tmp_path: Path) -> N
     Catches: a listing, a claim and a reading of each member's ledger for each artifact.
     """
     volume = tmp_path / "volume"
-    artifacts = [{"include": [f"{volume}/artifacts/**/*"], "settle": "100ms"}]
-    settings = settings_for(volume, logs=[], artifacts=artifacts)
+    settings = shipping_artifacts(volume)
     destination = Asked()
-    with ExitStack() as living:
-        first, second = (Stepped(settings, destination, task=task) for task in ("blue", "red"))
-        for each in (first, second):
-            living.callback(each.die)
-            each.pass_time(2.0)
+    with blue_and_red(settings, destination) as (first, second):
+        first.pass_time(2.0)
+        second.pass_time(2.0)
         names = [f"report-{number}" for number in range(100)]
         shared = volume / "artifacts" / "shared"
         shared.mkdir(parents=True)

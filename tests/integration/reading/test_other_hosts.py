@@ -38,7 +38,6 @@ def test_m05_another_hosts_lines_within_the_hot_interval(
             append(log, [f"line {number}"])
             for _ in range(LATEST):
                 sidecar.step()
-            sidecar.await_answers()
             expected.append(f"line {number}")
             assert sidecar.messages("app.log") == expected
 
@@ -54,7 +53,6 @@ def test_m05_the_first_file_in_an_empty_directory(tmp_path: Path, log: Path) -> 
         append(log, ["first"])
         for _ in range(LATEST):
             sidecar.step()
-        sidecar.await_answers()
         assert sidecar.messages("app.log") == ["first"]
 
 
